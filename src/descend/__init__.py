@@ -1,0 +1,62 @@
+"""Train PyTorch models from scratch with nothing hidden.
+
+    import descend
+
+    run = descend.train("mnist", epochs=3)          # or (features, targets): arrays, tensors, lists
+    run.metrics["test"]["accuracy"]
+    model = descend.load("runs/mnist-1/model")
+
+Names are imported when they are first used, so that ``import descend`` alone does not import torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from descend.data.dataset import Dataset, Examples
+    from descend.errors import DescendError, Diverged, RecipeError, UsageError
+    from descend.models.model import Model
+    from descend.run import Run, evaluate, load, train
+    from descend.train.recipe import Recipe
+
+__all__ = [
+    "Dataset",
+    "DescendError",
+    "Diverged",
+    "Examples",
+    "Model",
+    "Recipe",
+    "RecipeError",
+    "Run",
+    "UsageError",
+    "evaluate",
+    "load",
+    "train",
+]
+
+_HOMES = {
+    "Dataset": "descend.data.dataset",
+    "DescendError": "descend.errors",
+    "Diverged": "descend.errors",
+    "Examples": "descend.data.dataset",
+    "Model": "descend.models.model",
+    "Recipe": "descend.train.recipe",
+    "RecipeError": "descend.errors",
+    "Run": "descend.run",
+    "UsageError": "descend.errors",
+    "evaluate": "descend.run",
+    "load": "descend.run",
+    "train": "descend.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("descend")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'descend' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

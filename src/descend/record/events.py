@@ -1,0 +1,103 @@
+"""The one event interface: what happens in a training, said once, to whoever listens.
+
+``train`` emits these events from its loop; an observer of somebody else's loop emits the same ones. The record's writer is a
+listener, and so is a live view. Values are plain Python numbers and text (tensors only in ``Snapshot``), so that no listener
+ever has to wait for a device.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PHASES = ("data", "forward", "loss", "backward", "update", "zero")
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first event: what is about to be trained, with what, where."""
+
+    name: str
+    kind: str  # "train", or "run" for a watched script
+    title: str  # one line: "mnist · 60,000 images to learn from, …"
+    recipe: Mapping[str, Any]  # JSON values
+    choices: tuple[Mapping[str, Any], ...]  # {"key", "value", "reason", "by"}
+    environment: Mapping[str, Any]  # versions, device, threads, command
+    seed: int | None
+    parameters: tuple[tuple[str, tuple[int, ...]], ...]  # names and shapes, in order
+    epochs: int | None  # planned, where known
+    steps_per_epoch: int | None
+    sources: Mapping[str, str] = field(default_factory=dict)  # file → text, for every file whose lines are referred to
+
+
+@dataclass(frozen=True, slots=True)
+class StepsDone:
+    """Some consecutive steps of one epoch; the lists are of equal length."""
+
+    first: int  # number of the first of these steps, counted from 1
+    epoch: int
+    losses: list[float]
+    rates: list[float]  # learning rate of each step
+    seconds: list[float]  # wall time of each step
+    rows: list[int]  # examples in each step
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTimes:
+    """Seconds of each phase of one sampled step, with the source line that did it."""
+
+    step: int
+    seconds: Mapping[str, float]  # phase → seconds
+    places: Mapping[str, tuple[str, int]]  # phase → (file, line)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterNorms:
+    """Euclidean norms of every parameter at one sampled step."""
+
+    step: int
+    rows: tuple[tuple[str, float, float, float], ...]  # name, of the value before, of the gradient, of the update
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """One pass over the training rows; ``epoch`` 0 is the untrained model (``step`` 0, ``seconds`` 0)."""
+
+    epoch: int
+    step: int
+    seconds: float  # of training, evaluation apart
+    metrics: Mapping[str, Mapping[str, float]]  # "train" (running loss), "validation", "test" → name → value
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One step kept in full. Tensor names: ``batch.x``, ``batch.y``, ``loss``, ``output.<layer>``, ``before.<parameter>``,
+    ``gradient.<parameter>``, ``after.<parameter>``, ``state_before.<kind>.<parameter>``, ``state_after.<kind>.<parameter>``."""
+
+    step: int
+    epoch: int
+    tensors: Mapping[str, "Tensor"]  # on the CPU, owned by the event
+    note: str = ""  # what was left out, when the step was too large to keep whole
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something worth a line: a pause, an interruption, a checkpoint, a change of learning rate."""
+
+    step: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last event. ``status``: finished, stopped early, interrupted, diverged, failed."""
+
+    status: str
+    report: Mapping[str, Any]  # the JSON report of the run
+
+
+Event = RunStarted | StepsDone | PhaseTimes | ParameterNorms | EpochDone | Snapshot | Message | RunEnded
+Listener = Callable[[Event], None]

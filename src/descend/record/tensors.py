@@ -1,0 +1,76 @@
+"""Tensors of one step as the bytes of a safetensors file, and back."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SNAPSHOT_LIMIT = 16_000_000  # bytes of tensors in one snapshot
+
+# From what cannot be worked out again to what can: with the batch, the parameters and the optimizer's state the whole step can
+# be repeated, so they come first, and the outputs of the layers come last. Gradients stand high because they are looked at most.
+KEPT_FIRST = ("loss", "batch", "before", "gradient", "state_before", "after", "state_after", "output")
+
+_NAMED_IN_A_NOTE = 6
+
+
+def pack(tensors: Mapping[str, "Tensor"], limit: int = SNAPSHOT_LIMIT) -> tuple[bytes, str]:
+    """The bytes of a safetensors file with ``tensors``, and a note on what had to be left out (``""`` when nothing was).
+
+    Whole tensors are kept as long as they fit into ``limit`` bytes: by the part before the first dot of their name in the order
+    of ``KEPT_FIRST`` (unknown parts come last), within a part the smallest first. Sparse, quantized and complex tensors, which
+    a safetensors file cannot hold everywhere, are left out.
+    """
+    import torch
+    from safetensors.torch import save
+
+    plain = {name: tensor for name, tensor in tensors.items() if _is_plain(tensor)}
+    kept: dict[str, Tensor] = {}
+    room = limit
+    for name in sorted(plain, key=lambda name: (_rank(name), plain[name].nbytes, name)):
+        if plain[name].nbytes <= room:
+            room -= plain[name].nbytes
+            # A clone, since safetensors refuses tensors that share memory, as all views of one flat parameter do.
+            kept[name] = plain[name].detach().cpu().clone(memory_format=torch.contiguous_format)
+    too_large = {name: tensor.nbytes for name, tensor in plain.items() if name not in kept}
+    notes = []
+    if too_large:
+        total = _megabytes(sum(too_large.values()))
+        notes.append(f"left out to stay under {_megabytes(limit)}: {_listed(too_large)} ({total})")
+    if unplain := [name for name in tensors if name not in plain]:
+        notes.append(f"left out because it is sparse, quantized or complex: {_listed(unplain)}")
+    return save(kept), "; ".join(notes)
+
+
+def unpack(data: bytes) -> dict[str, "Tensor"]:
+    """The tensors of a safetensors file. Raises ``ValueError`` when ``data`` is not one."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(data)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+def _rank(name: str) -> int:
+    part = name.partition(".")[0]
+    return KEPT_FIRST.index(part) if part in KEPT_FIRST else len(KEPT_FIRST)
+
+
+def _is_plain(tensor: "Tensor") -> bool:
+    import torch
+
+    return tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_complex()
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    shown = ", ".join(every[:_NAMED_IN_A_NOTE])
+    more = len(every) - _NAMED_IN_A_NOTE
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB".replace(".0 MB", " MB") if size >= 100_000 else f"{size:,} bytes"

@@ -1,0 +1,348 @@
+"""What a person holds: `train`, `load`, `evaluate`, and the `Run` that a training leaves behind.
+
+The door for Python programs; the command line goes through it too. May import every room below it.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+from torch import Tensor
+
+from descend.data import builtin
+from descend.data.arrays import from_arrays
+from descend.data.catalogue import CATALOGUE
+from descend.data.dataset import Dataset, Examples, Task
+from descend.errors import DataError, ModelError, RecordError
+from descend.models import folder as model_folder
+from descend.models.model import Model
+from descend.record.events import Listener, Message
+from descend.record.reader import Reader
+from descend.record.runs import find_run, new_run_folder, runs_folder
+from descend.record.writer import Writer
+from descend.show.layout import open_console
+from descend.show.live import Live
+from descend.show.pause import TensorFacts, step_table
+from descend.show.summary import Images, summary
+from descend.train.fit import MODEL_FOLDER, fit
+from descend.train.losses import LOSSES
+from descend.train.metrics import evaluate as measure
+from descend.train.pause import numbers_of, open_debugger
+from descend.train.prepare import Plan, plan
+from descend.train.recipe import Recipe, read_recipe
+
+PathLike = str | os.PathLike[str]
+
+
+class Run:
+    """One training and what it left behind: its report, its record, its model.
+
+    Printing it (or leaving it at the end of a notebook cell) shows its summary.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = Path(path)
+
+    @property
+    def name(self) -> str:
+        """The name of the run folder."""
+        return self.path.name
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Everything that is said of the training afterwards, as JSON values.
+
+        Raises RecordError while the training has not ended, and where it died.
+        """
+        with self.record() as record:
+            info = record.info
+        if info.report is None:
+            raise RecordError(
+                f"the run '{self.name}' has no report: it is {info.status}",
+                where=str(self.path),
+                help="its steps up to there can be read with run.record(), or compared with descend runs A B",
+            )
+        return info.report
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any] | None]:
+        """Loss and metrics of the trained model on ``train``, ``validation`` and ``test``; None for a part there is not."""
+        report = self.report
+        return {part: report[part] for part in ("train", "validation", "test")}
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was trained, and how."""
+        with self.record() as record:
+            settings = record.info.recipe
+        return Recipe(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step, from the first on."""
+        with self.record() as record:
+            return record.steps().loss
+
+    def record(self) -> Reader:
+        """The record, opened for reading; use it in a ``with`` statement."""
+        return Reader(self.path)
+
+    def model(self, *, code: str | None = None) -> Model:
+        """The trained model; ``code`` is ``"file.py:ClassName"`` where it is a class of your own."""
+        return load(self.path, code=code)
+
+    def __repr__(self) -> str:
+        return f"Run('{self.path}')"
+
+    def __str__(self) -> str:
+        console = Console(highlight=False, markup=False, emoji=False, no_color=True, width=100, file=open(os.devnull, "w"))
+        with closing(console.file), console.capture() as capture:
+            summary(self.report, console, self._worst_images())
+        return capture.get().rstrip()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        with console.capture() as capture:
+            summary(self.report, console, self._worst_images())
+        yield Text.from_ansi(capture.get())
+
+    def _worst_images(self) -> Images | None:
+        return worst_images(self.report, None)
+
+
+def train(
+    data: str | Dataset | tuple[object, object],
+    *,
+    test: tuple[object, object] | None = None,
+    feature_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+    task: Task | None = None,
+    recipe: Recipe | Mapping[str, Any] | PathLike | None = None,
+    name: str | None = None,
+    runs: str | None = None,
+    progress: bool | Console = True,
+    pause: int | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a model and keep its record, its report and its model in a run folder.
+
+    Args:
+        data: the name of a built-in set (``mnist``, ``mnist-softmax``, ``line``, ``scores``, ``scores-two``), a Dataset, or a pair
+            of features (N, *shape) and targets: (N,) whole numbers are classes, (N,) or (N, T) floats are values to predict.
+        test: features and targets to be examined on, for data given as a pair.
+        feature_names: one name a column, for data given as a pair.
+        target_names: of the classes or of the columns of values, for data given as a pair.
+        task: ``"classes"`` or ``"values"``, where the type of the targets would say otherwise.
+        recipe: settings to begin with: a Recipe, a mapping, or the path of a TOML file. ``settings`` come on top.
+        name: of the run folder; the data's name and a number when left out.
+        runs: the folder of run folders; else the variable DESCEND_RUNS, else ``runs``.
+        progress: show a live view on stderr, or on a console of your own; False shows nothing.
+        pause: open a debugger inside this step.
+        **settings: any setting of a recipe: ``model="cnn"``, ``lr=0.01``, ``epochs=3``, ``batch_size="all"`` …
+
+    Raises:
+        UsageError: what was asked for cannot be trained; nothing was written.
+        Diverged: the loss stopped being a finite number; the record up to there is kept.
+        StorageError: the disk refused.
+    """
+    started = time.time()
+    planned = planned_training(
+        data, test=test, feature_names=feature_names, target_names=target_names, task=task, recipe=recipe, **settings
+    )
+    console = progress if isinstance(progress, Console) else open_console(stderr=True) if progress else None
+    return train_plan(planned, name=name, runs=runs, console=console, pause=pause, started=started)
+
+
+def planned_training(
+    data: str | Dataset | tuple[object, object],
+    *,
+    test: tuple[object, object] | None = None,
+    feature_names: Sequence[str] | None = None,
+    target_names: Sequence[str] | None = None,
+    task: Task | None = None,
+    recipe: Recipe | Mapping[str, Any] | PathLike | None = None,
+    load_data: bool = True,
+    **settings: Any,
+) -> Plan:
+    """The plan of a training, checked, with nothing written yet; arguments as for ``train``."""
+    only_pairs = {"test": test, "feature_names": feature_names, "target_names": target_names, "task": task}
+    if isinstance(data, tuple):
+        if len(data) != 2:
+            raise DataError(f"data is a tuple of {len(data)}", help="give a pair: (features, targets)")
+        data = from_arrays(
+            *data, test=test, feature_names=feature_names, target_names=target_names, task=task
+        )
+    elif isinstance(data, str | Dataset):
+        extra = [key for key, value in only_pairs.items() if value is not None]
+        if extra:
+            raise DataError(
+                f"{' and '.join(extra)} can only be given beside arrays", help="leave them out, or give (features, targets)"
+            )
+    else:
+        raise DataError(
+            f"cannot learn from a {type(data).__name__}",
+            help="give the name of a set (descend data lists them), or a pair: (features, targets)",
+        )
+    return plan(data, {**settings_of(recipe), **settings}, load=load_data)
+
+
+def settings_of(recipe: Recipe | Mapping[str, Any] | PathLike | None) -> dict[str, Any]:
+    """The settings that a recipe names, without ``data``, which is given apart."""
+    if recipe is None:
+        return {}
+    if isinstance(recipe, Recipe):
+        settings = recipe.as_json()
+    elif isinstance(recipe, Mapping):
+        settings = dict(recipe)
+    else:
+        settings = read_recipe(Path(recipe))
+    settings.pop("data", None)
+    return settings
+
+
+def train_plan(
+    planned: Plan,
+    *,
+    name: str | None = None,
+    runs: str | None = None,
+    console: Console | None = None,
+    pause: int | None = None,
+    started: float | None = None,
+) -> Run:
+    """Train what was planned; arguments as for ``train``, ``console`` for the live view."""
+    run_folder = new_run_folder(runs_folder(runs), name, planned.info.name)
+    classes = planned.info.outputs if planned.info.task == "classes" else None
+    live = Live(console, classes=classes) if console is not None else None
+    try:
+        with Writer(run_folder) as writer:
+            listeners: list[Listener] = [writer] if live is None else [writer, live]
+            _, diverged = fit(
+                planned,
+                run_folder,
+                listeners,
+                give_up=lambda: writer.failure is not None,
+                pause_at=pause,
+                pause=_pauser(listeners, console),
+                started=started,
+            )
+    finally:
+        if live is not None:
+            live.close()
+    if writer.failure is not None:
+        raise writer.failure
+    if diverged is not None:
+        raise diverged
+    return Run(run_folder)
+
+
+def load(path: PathLike, *, code: str | None = None, runs: str | None = None) -> Model:
+    """The trained model of a model folder, or of a run (its name, its folder, or ``"last"``).
+
+    code: ``"path/to/file.py:ClassName"`` for a model of your own class: code that a folder names is never run by itself.
+    Raises ModelError and RecordError with what is wrong and what to do.
+    """
+    return model_folder.load(find_model(path, runs=runs), code=code)
+
+
+def find_model(path: PathLike, *, runs: str | None = None) -> Path:
+    """The model folder that a person means: its path, or the run it belongs to."""
+    given = Path(path)
+    if (given / model_folder.DESCRIPTION).is_file() or (given / model_folder.WEIGHTS).is_file():
+        return given
+    run_folder = find_run(os.fspath(path), runs_folder(runs))
+    if not (run_folder / MODEL_FOLDER).is_dir():
+        with Reader(run_folder) as record:
+            status = record.info.status
+        raise ModelError(
+            f"the run '{run_folder.name}' left no model: it is {status}",
+            where=str(run_folder),
+            help="a model is kept when a training ends, also by Ctrl-C; descend runs shows which did",
+        )
+    return run_folder / MODEL_FOLDER
+
+
+def evaluate(
+    model: Model | PathLike, data: tuple[object, object] | None = None, *, code: str | None = None, runs: str | None = None
+) -> dict[str, Any]:
+    """Loss and metrics of a trained model, on ``data`` (features and targets) or on the set it was trained on.
+
+    A built-in set with test rows is examined on these, another on its training rows; ``"part"`` says which (``"given"`` for
+    ``data``). Raises DataError where the data does not fit the model.
+    """
+    if not isinstance(model, Model):
+        model = load(model, code=code, runs=runs)
+    part, examples = _own_examples(model) if data is None else ("given", _examples_for(model, data))
+    return {"part": part, "rows": len(examples), **measure(model.module, examples, LOSSES[model.description.loss])}
+
+
+def _examples_for(model: Model, data: tuple[object, object]) -> Examples:
+    description = model.description
+    names = description.target_names if description.task == "classes" else None
+    dataset = from_arrays(*data, task=description.task, target_names=names)
+    if dataset.feature_shape != description.architecture.feature_shape:
+        raise DataError(
+            f"examples of shape {dataset.feature_shape} do not fit the model, which takes {description.architecture.feature_shape}",
+            help="give the features in the form the model was trained on",
+        )
+    if dataset.outputs != len(description.target_names):
+        raise DataError(
+            f"{dataset.outputs} target columns do not fit the model, which predicts {', '.join(description.target_names)}",
+            help="give one column for each",
+        )
+    return dataset.train
+
+
+def _own_examples(model: Model) -> tuple[str, Examples]:
+    """The part of the built-in set a model was trained on that says most about it."""
+    recipe = model.description.recipe
+    name = recipe.get("data", "")
+    if name not in CATALOGUE:
+        raise DataError(
+            f"the model was trained on '{name}', which is not kept with it",
+            help="in Python: descend.evaluate(model, (features, targets))",
+        )
+    torch.manual_seed(int(recipe.get("seed", 0)))
+    dataset = builtin.load(name, seed=int(recipe.get("seed", 0)), layout=str(recipe.get("layout", "rows")))
+    return ("test", dataset.test) if dataset.test is not None else ("train", dataset.train)
+
+
+def worst_images(report: Mapping[str, Any], dataset: Dataset | None) -> Images | None:
+    """The pictures of the worst mistakes, by index, where the examples are pictures at hand: (28, 28) values in 0..1."""
+    worst, name = report.get("worst"), str(report["recipe"]["data"])
+    if not worst or report["unseen"] != "test":
+        return None
+    if dataset is None:
+        if name not in CATALOGUE or len(CATALOGUE[name].feature_shape) != 3:
+            return None
+        dataset = builtin.load(name)
+    if dataset.test is None or dataset.feature_shape[:1] != (1,) or len(dataset.feature_shape) != 3:
+        return None
+    return {mistake["index"]: dataset.test.features[mistake["index"], 0].tolist() for mistake in worst}
+
+
+def _pauser(listeners: Sequence[Listener], console: Console | None) -> Callable[[int, float], None]:
+    """What the loop calls inside the step where a person wants to look around: the table, then the debugger."""
+
+    def pause(step: int, lr: float) -> None:
+        frame = sys._getframe(2)  # the step's own, below the loop's call
+        for listener in listeners:
+            listener(Message(step, "pause", "paused for a look around"))
+        here = frame.f_locals
+        batch = [_facts(name, here[name]) for name in ("x", "y", "output")]
+        parameters = here["engine"].parameters
+        values = [_facts(name, value, parameters.gradient[name]) for name, value in parameters.value.items()]
+        step_table(console or open_console(), step, lr, float(here["loss"]), batch, values)
+        open_debugger(frame)
+
+    return pause
+
+
+def _facts(name: str, tensor: Tensor, gradient: Tensor | None = None) -> TensorFacts:
+    norm = None if gradient is None else numbers_of(gradient)[-1]
+    return TensorFacts(name, tuple(tensor.shape), *numbers_of(tensor), norm)

@@ -1,0 +1,127 @@
+"""How good a model is: loss and metrics over many rows, exact however the rows fall into batches."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from descend.data.dataset import Examples
+from descend.train.losses import Loss
+
+ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One row that the model got wrong: its index, what was said with which probability, and what it is."""
+
+    index: int
+    said: int
+    share: float
+    truth: int
+
+
+def evaluate(module: nn.Module, examples: Examples, loss: Loss) -> dict[str, Any]:
+    """Loss and metrics of ``module`` over all rows, in evaluation mode and without gradients.
+
+    Classes: loss, accuracy, log_loss (natural logarithm), macro_f1 (mean F1 of the classes that occur), confusion
+    (classes × classes, rows are the truth). Values: loss, rmse, mae (in the target's unit) and r2 (None for constant targets).
+    """
+    classes = not examples.targets.is_floating_point()
+    return _evaluate_classes(module, examples, loss) if classes else _evaluate_values(module, examples, loss)
+
+
+def outputs_in_parts(module: nn.Module, features: Tensor) -> list[Tensor]:
+    """The model's outputs for all rows, some thousand rows at a time, in evaluation mode; the mode is put back."""
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            return [module(part) for part in features.split(ROWS_AT_ONCE)]
+    finally:
+        module.train(was_training)
+
+
+def log_probabilities(output: Tensor) -> Tensor:
+    """Log-probabilities (B, classes) of logits (B, classes), or of one logit (B, 1) for the second of two classes."""
+    if output.shape[1] == 1:
+        return nn.functional.logsigmoid(torch.cat([-output, output], dim=1))
+    return nn.functional.log_softmax(output, dim=1)
+
+
+def _evaluate_classes(module: nn.Module, examples: Examples, loss: Loss) -> dict[str, Any]:
+    total = log_loss = 0.0
+    counts: Tensor | None = None
+    parts = outputs_in_parts(module, examples.features)
+    for output, y in zip(parts, examples.targets.split(ROWS_AT_ONCE), strict=True):
+        log_p = log_probabilities(output.double())  # (B, classes)
+        classes = log_p.shape[1]
+        total += float(loss.sum(output, loss.prepare(y)))
+        log_loss -= float(log_p.gather(1, y.unsqueeze(1)).sum())
+        found = torch.bincount(y * classes + log_p.argmax(1), minlength=classes * classes)
+        counts = found if counts is None else counts + found
+    assert counts is not None
+    confusion = counts.view(classes, classes).cpu()
+    rows = len(examples)
+    return {
+        "loss": total / rows,
+        "accuracy": int(confusion.trace()) / rows,
+        "log_loss": log_loss / rows,
+        "macro_f1": macro_f1(confusion),
+        "confusion": confusion.tolist(),
+    }
+
+
+def macro_f1(confusion: Tensor) -> float:
+    """Mean over the classes that occur of 2·hits / (2·hits + false alarms + misses); confusion (classes, classes)."""
+    hits = confusion.diagonal().double()
+    present = confusion.sum(0) + confusion.sum(1)  # said + true, for each class
+    occurs = present > 0
+    return float((2 * hits[occurs] / present[occurs]).mean())
+
+
+def _evaluate_values(module: nn.Module, examples: Examples, loss: Loss) -> dict[str, Any]:
+    total = squares = absolutes = 0.0
+    parts = outputs_in_parts(module, examples.features)
+    for output, y in zip(parts, examples.targets.split(ROWS_AT_ONCE), strict=True):
+        error = output.double() - y.double()  # (B, T)
+        total += float(loss.sum(output, y))
+        squares += float(error.square().sum())
+        absolutes += float(error.abs().sum())
+    targets = examples.targets.double()
+    spread = float((targets - targets.mean(0)).square().sum())
+    size = targets.numel()
+    return {
+        "loss": total / len(examples),
+        "rmse": math.sqrt(squares / size),
+        "mae": absolutes / size,
+        "r2": 1 - squares / spread if spread > 0 else None,
+    }
+
+
+def worst_mistakes(module: nn.Module, examples: Examples, most: int = 3) -> list[Mistake]:
+    """The rows the model got wrong with the highest probability, the surest first."""
+    found: list[Mistake] = []
+    start = 0
+    parts = outputs_in_parts(module, examples.features)
+    for output, y in zip(parts, examples.targets.split(ROWS_AT_ONCE), strict=True):
+        share, said = log_probabilities(output.double()).exp().max(1)  # (B,), (B,)
+        share = share.masked_fill(said == y, -1.0)
+        for row in share.topk(min(most, len(share))).indices.tolist():
+            if share[row] > 0:
+                found.append(Mistake(start + row, int(said[row]), float(share[row]), int(y[row])))
+        start += len(y)
+    return sorted(found, key=lambda mistake: -mistake.share)[:most]
+
+
+def confused_pairs(confusion: list[list[int]], most: int = 3) -> list[tuple[int, int, int]]:
+    """The pairs of classes taken for one another most often: (lower, higher, how often), most often first."""
+    size = len(confusion)
+    pairs = [
+        (lower, higher, confusion[lower][higher] + confusion[higher][lower])
+        for lower in range(size)
+        for higher in range(lower + 1, size)
+    ]
+    return sorted((pair for pair in pairs if pair[2]), key=lambda pair: -pair[2])[:most]

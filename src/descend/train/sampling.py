@@ -1,0 +1,112 @@
+"""What is measured only now and then: phase times, norms of every parameter, and whole steps kept as snapshots."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from descend.record.events import Listener, ParameterNorms, PhaseTimes, Snapshot
+from descend.train.engine import Engine
+
+Batches = Sequence[tuple[Tensor | slice, float]]
+
+
+def is_sampled(step: int) -> bool:
+    """Every step up to 100, then 90 of every tenfold."""
+    return step % max(1, 10 ** (len(str(step)) - 2)) == 0
+
+
+def is_snapshot(step: int) -> bool:
+    """Steps 1, 10, 100, 1,000 …"""
+    return step == 10 ** (len(str(step)) - 1)
+
+
+class Probe:
+    """The ``tick`` of one sampled step: it reads the clock when a phase is over, and looks at the parameters in between.
+
+    What it costs itself is kept in ``cost`` (seconds) and counted in no phase. Work is waited for at each tick, so that the time
+    of a GPU falls into the phase that caused it; only sampled steps wait.
+    """
+
+    def __init__(self, engine: Engine, step: int, epoch: int, batches: Batches, *, snapshot: bool) -> None:
+        started = time.perf_counter()
+        self.engine, self.step, self.epoch = engine, step, epoch
+        self.seconds: dict[str, float] = {}
+        self.places: dict[str, tuple[str, int]] = {}
+        self.before = engine.parameters.values.clone()
+        self.gradients = self.before  # replaced when the gradients are there
+        self.kept = self._before_step(batches) if snapshot else None
+        self.gpu = self.before.device.type
+        self.last = time.perf_counter()
+        self.cost = self.last - started
+
+    def __call__(self, phase: str) -> None:
+        """``phase`` is over."""
+        self._wait()
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self.last
+        if phase not in self.places:
+            frame = sys._getframe(1)
+            self.places[phase] = (frame.f_code.co_filename, frame.f_lineno - 1)  # the line above the tick did the work
+        if phase == "backward":
+            self.gradients = self.engine.parameters.gradients.clone()
+        self.last = time.perf_counter()
+        self.cost += self.last - now
+
+    def finish(self, emit: Listener) -> None:
+        """Tell what was seen."""
+        started = time.perf_counter()
+        emit(PhaseTimes(self.step, self.seconds, self.places))
+        parameters = self.engine.parameters
+        change = parameters.values - self.before
+        flats = [parameters.views(flat) for flat in (self.before, self.gradients, change)]
+        norms = torch.stack([norm for flat in flats for norm in torch._foreach_norm(list(flat.values()))])
+        numbers = norms.view(3, -1).t().tolist()  # one device read for all of them
+        rows = tuple((name, *row) for name, row in zip(parameters.value, numbers, strict=True))
+        emit(ParameterNorms(self.step, rows))
+        if self.kept is not None:
+            emit(Snapshot(self.step, self.epoch, self._after_step(self.kept)))
+        self.cost += time.perf_counter() - started
+
+    def _wait(self) -> None:
+        if self.gpu == "cuda":
+            torch.cuda.synchronize()
+        elif self.gpu == "mps":
+            torch.mps.synchronize()
+
+    def _before_step(self, batches: Batches) -> dict[str, Tensor]:
+        """The batch, the optimizer's state and what each layer of a plain stack puts out for it."""
+        engine = self.engine
+        rows = [torch.cat(part) for part in zip(*(_rows_of(engine, rows) for rows, _ in batches), strict=True)]
+        kept = {"batch.x": rows[0], "batch.y": rows[1], **_named("state_before", engine.optimizer.state, engine)}
+        if engine.name == "by-hand":
+            x = rows[0]
+            for name, layer in engine.module.named_children():
+                x = layer(x)
+                kept[f"output.{name}"] = x
+        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in kept.items()}
+
+    def _after_step(self, kept: dict[str, Tensor]) -> dict[str, Tensor]:
+        engine = self.engine
+        parameters = engine.parameters
+        after: dict[str, Tensor] = {"loss": engine.losses[engine.filled - 1], **_named("state_after", engine.optimizer.state, engine)}
+        for prefix, flat in (("before", self.before), ("gradient", self.gradients), ("after", parameters.values)):
+            after |= {f"{prefix}.{name}": view for name, view in parameters.views(flat).items()}
+        return kept | {name: tensor.detach().to("cpu", copy=True) for name, tensor in after.items()}
+
+
+def _rows_of(engine: Engine, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
+    return engine.features[rows], engine.targets[rows]
+
+
+def _named(prefix: str, state: Mapping[str, Tensor], engine: Engine) -> dict[str, Tensor]:
+    """The optimizer's state by kind and parameter: ``state_before.mean.0.weight``; counters without a parameter."""
+    named: dict[str, Tensor] = {}
+    for kind, tensor in state.items():
+        if tensor.ndim == 0:
+            named[f"{prefix}.{kind}"] = tensor
+        else:
+            named |= {f"{prefix}.{kind}.{name}": view for name, view in engine.parameters.views(tensor).items()}
+    return named
