@@ -97,7 +97,7 @@ def test_other_layers_are_named_and_left_alone(how):
     with pytest.raises(ModelError) as caught:
         initialise(module, how)
     assert caught.value.what == f"initial values '{how}' are defined for linear layers, and this model has a Conv2d"
-    assert caught.value.where == "layer '0'"
+    assert caught.value.where == "layer 'conv1'"
     assert "initial 'default'" in caught.value.help
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
 

@@ -79,7 +79,7 @@ def test_the_folder_holds_two_files_that_other_programs_can_read(saved):
     assert values["architecture"]["sizes"] == [4]
     assert values["versions"]["torch"] == torch.__version__
     assert values["sha256"] == hashlib.sha256((saved / "model.safetensors").read_bytes()).hexdigest()
-    assert safetensors.torch.load_file(saved / "model.safetensors")["0.weight"].shape == (4, 3)
+    assert safetensors.torch.load_file(saved / "model.safetensors")["hidden1.weight"].shape == (4, 3)
     assert [path.name for path in saved.parent.iterdir()] == ["model"]
 
 
@@ -370,12 +370,12 @@ def test_weights_that_are_no_weights(saved):
 
 def test_weights_of_another_model(saved):
     weights = build(MLP).state_dict()
-    del weights["0.bias"]
-    weights["0.weight"], weights["2.weight"] = torch.zeros(9, 3), weights["2.weight"].double()
+    del weights["hidden1.bias"]
+    weights["hidden1.weight"], weights["output.weight"] = torch.zeros(9, 3), weights["output.weight"].double()
     put_weights(saved, safetensors.torch.save(weights))
     assert refused(load, saved).what == (
-        "the weights do not fit the model: '0.bias' is missing; '0.weight' is (9, 3) float32, the model has (4, 3) float32; "
-        "'2.weight' is (2, 4) float64, the model has (2, 4) float32"
+        "the weights do not fit the model: 'hidden1.bias' is missing; 'hidden1.weight' is (9, 3) float32, the model has (4, 3) float32; "
+        "'output.weight' is (2, 4) float64, the model has (2, 4) float32"
     )
 
 

@@ -334,6 +334,30 @@ def test_a_process_that_forgets_to_close_loses_nothing(tmp_path: Path) -> None:
     assert ask(tmp_path, "SELECT count(*) FROM steps") == [(2,)]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+def test_a_forked_child_that_ends_leaves_the_record_to_its_parent(tmp_path: Path) -> None:
+    code = """
+        import os, sys
+        from pathlib import Path
+        from descend.record.events import RunStarted, StepsDone
+        from descend.record.writer import Writer
+        writer = Writer(Path(sys.argv[1]))
+        writer(RunStarted("a", "train", "", {}, (), {}, 0, (), None, None))
+        writer.flush()
+        writer(StepsDone(1, 1, [1.0], [0.1], [0.0], [1]))
+        child = os.fork()
+        if child == 0:
+            sys.exit()  # runs everything that is registered for the end of a process
+        assert os.waitpid(child, 0)[1] == 0
+        writer(StepsDone(2, 1, [2.0], [0.1], [0.0], [1]))
+        writer.close()
+        assert writer.failure is None
+        """
+    subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), str(tmp_path)], check=True)
+    assert ask(tmp_path, "SELECT step, loss FROM steps") == [(1, 1.0), (2, 2.0)]
+    assert ask(tmp_path, "PRAGMA integrity_check") == [("ok",)]
+
+
 def in_limited_process(folder: Path, code: str) -> list[str]:
     """What ``code`` prints where no file may grow beyond 200,000 bytes: a full disk that any user can make."""
     pytest.importorskip("resource")

@@ -15,6 +15,7 @@ A ``UsageError`` is also a ``ValueError``, so that callers from Python may catch
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class DescendError(Exception):
@@ -71,7 +72,9 @@ class TrainingError(DescendError):
 
 
 class Diverged(TrainingError):
-    """The loss stopped being a finite number."""
+    """The loss stopped being a finite number; ``report`` is that of the run up to there, where there is one."""
+
+    report: dict[str, Any] | None = None
 
 
 class StorageError(TrainingError):

@@ -19,7 +19,9 @@ from torch import Tensor
 from descend.data import builtin
 from descend.data.arrays import from_arrays
 from descend.data.catalogue import CATALOGUE
+from descend.data.columns import rows_from_columns
 from descend.data.dataset import Dataset, Examples, Task
+from descend.data.digit import read_digit
 from descend.errors import DataError, ModelError, RecordError
 from descend.models import folder as model_folder
 from descend.models.model import Model
@@ -222,7 +224,7 @@ def train_plan(
     try:
         with Writer(run_folder) as writer:
             listeners: list[Listener] = [writer] if live is None else [writer, live]
-            _, diverged = fit(
+            report, diverged = fit(
                 planned,
                 run_folder,
                 listeners,
@@ -237,6 +239,7 @@ def train_plan(
     if writer.failure is not None:
         raise writer.failure
     if diverged is not None:
+        diverged.report = report
         raise diverged
     return Run(run_folder)
 
@@ -265,6 +268,49 @@ def find_model(path: PathLike, *, runs: str | None = None) -> Path:
             help="a model is kept when a training ends, also by Ctrl-C; descend runs shows which did",
         )
     return run_folder / MODEL_FOLDER
+
+
+def predict_images(model: Model, files: Sequence[PathLike]) -> list[dict[str, Any]]:
+    """What a model that reads digits says of pictures, one dictionary a file.
+
+    file, prediction (the class's name), probabilities and logits (classes,), names, said (what was done to bring the picture
+    to the form the model knows) and pixels (28, 28), as the model sees them.
+    """
+    found = []
+    for file in files:
+        image = read_digit(file)
+        pixels = image.pixels.unsqueeze(0)  # (1, 1, 28, 28)
+        names = list(model.description.target_names)
+        found.append(
+            {
+                "file": os.fspath(file),
+                "prediction": names[int(model.predict(pixels)[0])],
+                "probabilities": model.probabilities(pixels)[0].tolist(),
+                "logits": model.logits(pixels)[0].tolist(),
+                "names": names,
+                "said": list(image.said),
+                "pixels": image.pixels[0].tolist(),
+            }
+        )
+    return found
+
+
+def predict_values(model: Model, columns: Sequence[str]) -> dict[str, Any]:
+    """What a model of a table says of rows given as ``"hours=5,7,9"``, one text a column.
+
+    features (names), rows (N × features), targets (names), predictions: N × values, or N names of classes.
+    """
+    description = model.description
+    rows = rows_from_columns(columns, description.feature_names)
+    predicted = model.predict(torch.tensor(rows, dtype=torch.float32)).tolist()
+    names = list(description.target_names)
+    classes = description.task == "classes"
+    return {
+        "features": list(description.feature_names),
+        "rows": rows,
+        "targets": ["class"] if classes else names,
+        "predictions": [[names[each]] for each in predicted] if classes else predicted,
+    }
 
 
 def evaluate(

@@ -52,11 +52,11 @@ def from_arrays(
             f"task must be 'classes' or 'values', not {task!r}{did_you_mean(str(task), _TASKS)}",
             help="leave it out to let the type of the targets decide",
         )
+    raw_features = _rows(as_array(features, "features"))
     raw_targets = as_array(targets, "targets")
     chosen: Task = task or ("values" if raw_targets.dtype.kind == "f" else "classes")
     given_targets = _names(target_names, "target_names")
 
-    raw_features = _rows(as_array(features, "features"))
     columns = _feature_names(feature_names, raw_features.shape)
     _same_length(raw_features, raw_targets, "")
     train_features, notes = _features(raw_features, "features", columns)

@@ -45,7 +45,7 @@ def read_digit(path: str | os.PathLike[str]) -> DigitImage:
     image = read_grey(path)
     said = list(image.said)
     ink, floor, inverted = _ink(image.levels)
-    if float(ink.max()) < max(_FAINTEST, 2 * floor):
+    if float(ink.max()) < max(_FAINTEST, 2.5 * floor):
         raise DataError(
             f"{Path(path).name} is blank: nothing on it stands out from its background",
             where=str(path),

@@ -15,6 +15,7 @@ from descend.errors import DataError
 
 NumberArray = NDArray[Any]
 ENCODE = "names, ids = numpy.unique(targets, return_inverse=True) gives ids from 0; pass target_names=list(names)"
+_LONGEST_VALUE = 60  # characters of a value that a message quotes
 _NUMBER_KINDS = "biuf"
 _KIND_NAMES = {"O": "Python objects", "U": "text", "S": "bytes", "M": "dates", "m": "durations", "V": "records"}
 
@@ -40,13 +41,13 @@ def as_array(values: object, role: str) -> NumberArray:
             f"the {role} cannot be read as numbers: {error}",
             help="give a numpy array, a tensor or nested lists of numbers",
         ) from None
-    if array.dtype.kind not in _NUMBER_KINDS:
-        _refuse_kind(array, role)
     if array.ndim == 0:
         raise DataError(
             f"the {role} are {described(values)}, not rows of numbers",
             help="give a numpy array, a tensor or nested lists of numbers",
         )
+    if array.dtype.kind not in _NUMBER_KINDS:
+        _refuse_kind(array, role)
     if array.size == 0:
         raise DataError(f"the {role} are empty: shape {array.shape}", help="give at least one row with one value")
     return array
@@ -83,7 +84,7 @@ def _refuse_kind(array: NumberArray, role: str) -> None:
     where = ""
     if array.size and array.dtype.kind in "OUSMm":
         position = next((index for index in np.ndindex(array.shape) if not _is_number(array[index])), (0,) * array.ndim)
-        where = f"{role}, {place(position)}: {array[position]!r}" if array.ndim else repr(array.item())
+        where = f"{role}, {place(position)}: {_short(array[position])}"
     advice = "turn every column into numbers first, for example with array.astype('float32')"
     if role.endswith("targets") and array.dtype.kind in "OUS":
         advice = ENCODE
@@ -142,10 +143,19 @@ def place(position: tuple[int, ...], columns: tuple[str, ...] = ()) -> str:
 
 
 def described(value: object) -> str:
-    """What a value is, short enough for a message: ``"a dict"``, ``"the int 3"``."""
-    if isinstance(value, (bool, int, float, str)) and len(repr(value)) <= 40:
-        return f"the {type(value).__name__} {value!r}"
+    """What a value is, short enough for a message: ``"a dict"``, ``"the int 3"``, ``"an array of shape (6, 2)"``."""
+    if isinstance(value, (bool, int, float, str)):
+        return f"the {type(value).__name__} {_short(value)}"
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, (np.ndarray, Tensor)):
+        return f"{'an array' if isinstance(value, np.ndarray) else 'a tensor'} of shape {tuple(value.shape)}"
     article = "an" if type(value).__name__[:1].lower() in "aeiou" else "a"
     return f"{article} {type(value).__name__}"
+
+
+def _short(value: object) -> str:
+    """A value as Python writes it, cut where it would fill the screen."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    text = repr(plain)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]} …"

@@ -1,6 +1,7 @@
 """From an architecture to a module: the built-in models are plain stacks of layers, with no class of their own."""
 
 import os
+from collections import OrderedDict
 from itertools import pairwise
 
 import torch
@@ -66,12 +67,13 @@ def layers_of(module: nn.Module) -> list[nn.Module] | None:
 def _stack(architecture: Architecture) -> nn.Sequential:
     if architecture.kind == "cnn":
         return _cnn(architecture)
-    layers: list[nn.Module] = [nn.Flatten()] if len(architecture.feature_shape) > 1 else []  # (B, inputs)
+    layers: dict[str, nn.Module] = {"flatten": nn.Flatten()} if len(architecture.feature_shape) > 1 else {}  # (B, inputs)
     hidden = architecture.sizes if architecture.kind == "mlp" else ()
-    for inputs, units in pairwise((architecture.inputs, *hidden)):
-        layers += [nn.Linear(inputs, units), _ACTIVATION[architecture.activation]()]  # (B, units)
-    layers.append(nn.Linear((architecture.inputs, *hidden)[-1], architecture.outputs))  # (B, outputs)
-    return nn.Sequential(*layers)
+    for number, (inputs, units) in enumerate(pairwise((architecture.inputs, *hidden)), 1):
+        layers[f"hidden{number}"] = nn.Linear(inputs, units)  # (B, units)
+        layers[f"{architecture.activation}{number}"] = _ACTIVATION[architecture.activation]()
+    layers["output"] = nn.Linear((architecture.inputs, *hidden)[-1], architecture.outputs)  # (B, outputs)
+    return nn.Sequential(OrderedDict(layers))
 
 
 def _cnn(architecture: Architecture) -> nn.Sequential:
@@ -91,14 +93,16 @@ def _cnn(architecture: Architecture) -> nn.Sequential:
         )
     first, second = CNN_CHANNELS
     return nn.Sequential(
-        nn.Conv2d(channels, first, 3, padding=1),  # (B, 16, H, W)
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # (B, 16, H/2, W/2)
-        nn.Conv2d(first, second, 3, padding=1),  # (B, 32, H/2, W/2)
-        nn.ReLU(),
-        nn.MaxPool2d(2),  # (B, 32, H/4, W/4)
-        nn.Flatten(),
-        nn.Linear(second * (height // 4) * (width // 4), architecture.outputs),  # (B, outputs)
+        OrderedDict(
+            conv1=nn.Conv2d(channels, first, 3, padding=1),  # (B, 16, H, W)
+            relu1=nn.ReLU(),
+            pool1=nn.MaxPool2d(2),  # (B, 16, H/2, W/2)
+            conv2=nn.Conv2d(first, second, 3, padding=1),  # (B, 32, H/2, W/2)
+            relu2=nn.ReLU(),
+            pool2=nn.MaxPool2d(2),  # (B, 32, H/4, W/4)
+            flatten=nn.Flatten(),
+            output=nn.Linear(second * (height // 4) * (width // 4), architecture.outputs),  # (B, outputs)
+        )
     )
 
 

@@ -65,7 +65,6 @@ class Writer:
         self.path = self.folder / RECORD_NAME
         self.failure: StorageError | None = None
         self._closed = False
-        self._process = os.getpid()
         self._queue: queue.SimpleQueue[tuple[float, Event] | _Flush | None] = queue.SimpleQueue()
         _create(self.path)
         self._thread = threading.Thread(target=self._work, name="descend-record", daemon=True)
@@ -88,8 +87,6 @@ class Writer:
 
     def close(self) -> None:
         """Write what is left and make the record one file again. Never raises; may be called more than once."""
-        if os.getpid() != self._process:  # a forked child has neither the thread nor a right to the file
-            return
         if not self._closed:
             self._closed = True
             self._queue.put(None)

@@ -79,18 +79,22 @@ def plot(
     *,
     ends: tuple[str, str] = ("", ""),
     scale: Scale | None = None,
+    share: float = 1.0,
     look: Look = "blocks",
     colour: str = ACCENT,
     indent: str = INDENT,
 ) -> list[Text]:
-    """A curve with its highest and lowest value at the left and what its two ends are below it; a logarithmic scale is said."""
+    """A curve with its highest and lowest value at the left and what its two ends are below it; a logarithmic scale is said.
+
+    share: part of the width that the curve takes, so that two curves can have steps of the same width.
+    """
     scale = scale or scale_of(values)
     if scale is None:
         return []
     top, bottom = short(scale.high), short(scale.low)
     margin = max(cell_len(top), cell_len(bottom))
     space = width - len(indent) - margin - 2
-    drawn = curve(values, space, height, scale=scale, look=look).split("\n")
+    drawn = curve(values, max(2, round(space * share)), height, scale=scale, look=look).split("\n")
     lines: list[Text] = []
     for number, line in enumerate(drawn):
         label = top if number == 0 else bottom if number == len(drawn) - 1 and top != bottom else ""

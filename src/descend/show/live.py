@@ -54,6 +54,7 @@ class Live:
         self._screen: RichLive | None = None
         self._drawn_at = float("-inf")
         self._said_epoch = -1
+        self._loss_width = 0
 
     def __call__(self, event: Event) -> None:
         """Take one event; draw if it is time to."""
@@ -61,7 +62,7 @@ class Live:
             case RunStarted():
                 self._start(event)
             case StepsDone():
-                self._progress.add(event, self._clock())
+                self._progress.add(event)
                 self._draw()
             case EpochDone():
                 self._epoch(event)
@@ -122,7 +123,7 @@ class Live:
         planned = self._started.epochs if self._started else None
         if epoch <= 1 or (planned is not None and planned < _MOST_ROWS):
             return True
-        return epoch % round_step(planned or self._rows[-1].epoch, _MOST_ROWS - 3) == 0
+        return epoch % round_step(planned or self._rows[-1].epoch, _MOST_ROWS - 2) == 0
 
     def _has_a_line(self, epoch: int) -> bool:
         """Every epoch of a short training; of a longer one the first, the last and about twenty round numbers."""
@@ -139,7 +140,9 @@ class Live:
         of_planned = f"/{planned}" if planned is not None else ""
         digits = 2 * len(of_planned) - 1 if of_planned else 4
         head = "before".ljust(6 + digits) if row.epoch == 0 else f"epoch {f'{row.epoch}{of_planned}':>{digits}}"
-        parts = [head, f"loss {numbers.loss(row.loss)}"]
+        loss = numbers.loss(row.loss)
+        self._loss_width = max(self._loss_width, len(loss))
+        parts = [head, f"loss {loss:>{self._loss_width}}"]
         for name in ("loss", "accuracy", "rmse", "r2"):
             value = value_of(row.unseen, name)
             if value is not None:
@@ -203,7 +206,7 @@ class _Progress:
         if event.epochs is not None and event.steps_per_epoch is not None:
             self._planned = event.epochs * event.steps_per_epoch
 
-    def add(self, event: StepsDone, now: float) -> None:
+    def add(self, event: StepsDone) -> None:
         if self._first is None:
             self._first = event.first  # above 1 in a run that was resumed
         self.steps, self.epoch = event.first + len(event.losses) - 1, event.epoch

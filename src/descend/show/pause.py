@@ -36,7 +36,11 @@ def step_table(
     head.append(Text("of its gradient", style=MUTED))
     rows = [[*_row(each), numbers.short(each.gradient_norm)] for each in parameters]
     put(console, *columns([head, *rows], "llrrrrr"), "")
-    put(console, Text("  c goes on · q ends the training and keeps it · p x.shape prints anything · ? helps", style=MUTED), "")
+    put(
+        console,
+        Text("  c goes on · q ends the training and keeps it · p x.shape prints anything · ? helps", style=MUTED),
+        "",
+    )
 
 
 def _row(facts: TensorFacts) -> list[str | Text]:

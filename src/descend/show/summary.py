@@ -132,7 +132,8 @@ def _learned(report: Report, width: int) -> list[Text]:
 
 def _equation(report: Report, few: Sequence[Mapping[str, Any]]) -> list[str]:
     """A linear model with one output as its formula; nothing for any other model."""
-    targets, features = report.get("target_names") or (), report.get("feature_names") or ()
+    targets: Sequence[str] = report.get("target_names") or []
+    features: Sequence[str] = report.get("feature_names") or []
     linear = (report.get("recipe") or {}).get("model") == "linear" and len(targets) == 1
     if not linear or [len(each["values"]) for each in few] != [len(features), 1]:
         return []

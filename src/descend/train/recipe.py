@@ -1,7 +1,7 @@
 """The recipe: a frozen description of one training, and the one place where its settings are named, checked and explained."""
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,20 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key, value
+
+
+def assignments(texts: Iterable[str]) -> dict[str, Any]:
+    """The settings of several ``key=value`` texts; RecipeError lists all that are not of that form."""
+    settings, problems = {}, []
+    for text in texts:
+        try:
+            key, value = parse_assignment(text)
+            settings[key] = value
+        except RecipeError as error:
+            problems += error.problems
+    if problems:
+        raise RecipeError(problems, help="write --set key=value, for example --set clip=1.0")
+    return settings
 
 
 def read_recipe(path: Path) -> dict[str, Any]:

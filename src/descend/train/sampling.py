@@ -102,7 +102,7 @@ def _rows_of(engine: Engine, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
 
 
 def _named(prefix: str, state: Mapping[str, Tensor], engine: Engine) -> dict[str, Tensor]:
-    """The optimizer's state by kind and parameter: ``state_before.mean.0.weight``; counters without a parameter."""
+    """The optimizer's state by kind and parameter: ``state_before.mean.output.weight``; counters without a parameter."""
     named: dict[str, Tensor] = {}
     for kind, tensor in state.items():
         if tensor.ndim == 0:

@@ -1,0 +1,364 @@
+"""The command line: what was typed becomes a call of `run`, and what comes back is shown or printed as one JSON object.
+
+Imports torch only inside a command, so that help answers at once.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, CycloptsError, Group, Parameter
+
+from descend.errors import DescendError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STARTED = time.time()
+_WRONG_USE = 2
+_INTERRUPTED = 1
+_HELP_HELP = "descend --help lists the commands, descend COMMAND --help its flags"
+
+app = App(
+    name="descend",
+    help="Train PyTorch models from scratch with nothing hidden.",
+    version=lambda: __import__("importlib.metadata").metadata.version("descend"),
+    default_parameter=Parameter(negative=(), show_default=False),
+    help_flags=["--help", "-h"],
+)
+_recipe = Group("What is trained", sort_key=1)
+_how = Group("How it runs", sort_key=2)
+
+JsonFlag = Annotated[bool, Parameter(name="--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
+RunsFlag = Annotated[
+    str | None, Parameter(name="--runs", help="Folder of the runs. Default: the variable DESCEND_RUNS, else ./runs.")
+]
+CodeFlag = Annotated[
+    str | None, Parameter(name="--model", help="path/to/file.py:ClassName, for a model of your own class.")
+]
+
+
+@app.command
+def train(
+    data: Annotated[str | None, Parameter(help="A built-in set; descend data lists them.")] = None,
+    /,
+    *,
+    model: Annotated[
+        str | None, Parameter(group=_recipe, help="linear, softmax, mlp, cnn, or path/to/file.py:ClassName.")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        Parameter(group=_recipe, help="mse, mae, huber; cross-entropy, nll, binary-cross-entropy."),
+    ] = None,
+    optimizer: Annotated[str | None, Parameter(group=_recipe, help="sgd, adam or adamw.")] = None,
+    lr: Annotated[float | None, Parameter(group=_recipe, help="Learning rate.")] = None,
+    batch_size: Annotated[str | None, Parameter(group=_recipe, help="Rows a step looks at, or all.")] = None,
+    epochs: Annotated[int | None, Parameter(group=_recipe, help="Passes over the training rows.")] = None,
+    seed: Annotated[int | None, Parameter(group=_recipe, help="Where all random numbers start.")] = None,
+    gradients: Annotated[str | None, Parameter(group=_recipe, help="by-hand, autograd, or auto.")] = None,
+    layout: Annotated[
+        str | None, Parameter(group=_recipe, help="Of scores-two: rows, or reshape, which repeats a published fault.")
+    ] = None,
+    recipe: Annotated[Path | None, Parameter(group=_recipe, help="A TOML file of settings; flags come on top.")] = None,
+    set_: Annotated[
+        tuple[str, ...],
+        Parameter(name="--set", group=_recipe, help="Any other setting, as key=value. docs/recipe.md names them all."),
+    ] = (),
+    name: Annotated[str | None, Parameter(group=_how, help="Name of the run. Default: the set's name and a number.")] = None,
+    runs: Annotated[RunsFlag, Parameter(group=_how)] = None,
+    dry_run: Annotated[
+        bool, Parameter(group=_how, help="Show every setting with the reason for it, and train nothing.")
+    ] = False,
+    pause: Annotated[int | None, Parameter(group=_how, help="Open a debugger inside this step.")] = None,
+    json: Annotated[JsonFlag, Parameter(group=_how)] = False,
+) -> int:
+    """Train a model; without flags, with the settings the set was published with."""
+    flags = {
+        "model": model,
+        "loss": loss,
+        "optimizer": optimizer,
+        "lr": lr,
+        "batch_size": int(batch_size) if batch_size and batch_size.lstrip("-").isdecimal() else batch_size,
+        "epochs": epochs,
+        "seed": seed,
+        "gradients": gradients,
+        "layout": layout,
+    }
+    with _output(as_json=json) as console:
+        from descend import run as door
+        from descend.train.recipe import assignments, read_recipe
+
+        settings = read_recipe(recipe) if recipe else {}
+        settings |= assignments(set_)
+        settings |= {key: value for key, value in flags.items() if value is not None}
+        chosen = settings.pop("data", None)
+        data = data or chosen
+        if not isinstance(data, str):
+            raise UsageError("there is nothing to train on", help="name a set: descend train mnist (descend data lists them)")
+        planned = door.planned_training(data, load_data=not dry_run, **settings)
+        if dry_run:
+            return _show_plan(planned, console, as_json=json)
+        return _train(planned, console, name=name, runs=runs, pause=pause, as_json=json)
+
+
+def _show_plan(planned: Any, console: "Console", *, as_json: bool) -> int:
+    from descend.show.choices import dry_run
+
+    recipe, choices = planned.recipe.as_json(), [choice.as_json() for choice in planned.choices]
+    if as_json:
+        _print_json({"recipe": recipe, "choices": choices})
+    else:
+        dry_run(recipe, choices, console)
+    return 0
+
+
+def _train(
+    planned: Any, console: "Console", *, name: str | None, runs: str | None, pause: int | None, as_json: bool
+) -> int:
+    from descend import run as door
+    from descend.errors import Diverged
+    from descend.show.summary import summary
+
+    status, failure = 0, None
+    try:
+        run = door.train_plan(planned, name=name, runs=runs, console=console, pause=pause, started=_STARTED)
+        report = run.report
+    except Diverged as error:
+        if error.report is None:
+            raise
+        report, failure, status = error.report, error, error.exit_status
+    if as_json:
+        _print_json(report)
+    images = door.worst_images(report, planned.dataset)
+    summary(report, console, images, with_header=not console.is_terminal)
+    if failure is not None:
+        _print_error(failure)
+    return status
+
+
+@app.command
+def data(*, json: JsonFlag = False) -> int:
+    """List the built-in sets, a line each."""
+    from descend.data.catalogue import CATALOGUE
+
+    with _output(as_json=json) as console:
+        if json:
+            sets = [
+                {
+                    "name": each.name,
+                    "line": each.line,
+                    "task": each.task,
+                    "feature_shape": list(each.feature_shape),
+                    "outputs": each.outputs,
+                    "rows": {"train": each.train_rows, "test": each.test_rows},
+                    "layouts": list(each.layouts),
+                    "published": {key: _plain(value) for key, value in each.published.items()},
+                }
+                for each in CATALOGUE.values()
+            ]
+            _print_json({"sets": sets})
+            return 0
+        width = max(len(name) for name in CATALOGUE)
+        for each in CATALOGUE.values():
+            console.print(f"{each.name:<{width}}  {each.line}", soft_wrap=True)
+        return 0
+
+
+@app.command
+def runs(
+    names: Annotated[
+        tuple[str, ...], Parameter(help="Two runs to compare; without them all runs are listed.")
+    ] = (),
+    /,
+    *,
+    runs: RunsFlag = None,
+    json: JsonFlag = False,
+) -> int:
+    """List the runs, or compare two of them: recipes, results, loss curves."""
+    from descend.record.reader import Reader
+    from descend.record.runs import find_run, list_runs, runs_folder
+    from descend.show.runs import compare_runs, runs_table
+
+    with _output(as_json=json) as console:
+        base = runs_folder(runs)
+        if len(names) not in (0, 2):
+            raise UsageError(
+                f"{len(names)} run{'s' if len(names) != 1 else ''} to compare", help="give two, or none to list them all"
+            )
+        if not names:
+            found = list_runs(base)
+            if json:
+                _print_json({"runs": [_run_json(each) for each in found]})
+            else:
+                runs_table(found, console, base=str(base))
+            return 0
+        with Reader(find_run(names[0], base)) as first, Reader(find_run(names[1], base)) as second:
+            if json:
+                _print_json({"runs": [_run_json(first.info), _run_json(second.info)]})
+            else:
+                compare_runs(first.info, second.info, console, curves=(first.steps().loss, second.steps().loss))
+        return 0
+
+
+@app.command
+def evaluate(
+    model: Annotated[str, Parameter(name="MODEL", help="A run (its name, its folder, or last), or a model folder.")],
+    /,
+    *,
+    code: CodeFlag = None,
+    runs: RunsFlag = None,
+    json: JsonFlag = False,
+) -> int:
+    """Examine a trained model again on the set it was trained on."""
+    with _output(as_json=json) as console:
+        from descend import run as door
+        from descend.show.predictions import evaluation
+
+        loaded = door.load(model, code=code, runs=runs)
+        metrics = door.evaluate(loaded)
+        part, rows = metrics.pop("part"), metrics.pop("rows")
+        if json:
+            _print_json({"model": model, "part": part, "rows": rows, "metrics": metrics})
+        else:
+            evaluation(console, model, rows, part, metrics, loaded.description.target_names)
+        return 0
+
+
+@app.command
+def predict(
+    model: Annotated[str, Parameter(name="MODEL", help="A run (its name, its folder, or last), or a model folder.")],
+    images: Annotated[tuple[Path, ...], Parameter(help="Pictures of one digit each.")] = (),
+    /,
+    *,
+    values: Annotated[
+        tuple[str, ...],
+        Parameter(consume_multiple=True, help="The columns of a table: hours=5,7,9; one name=numbers for each column."),
+    ] = (),
+    code: CodeFlag = None,
+    runs: RunsFlag = None,
+    json: JsonFlag = False,
+) -> int:
+    """Ask a trained model about pictures, or about numbers."""
+    with _output(as_json=json) as console:
+        from descend import run as door
+
+        loaded = door.load(model, code=code, runs=runs)
+        if loaded.description.preparation.get("kind") == "digit":
+            if values or not images:
+                raise UsageError("this model reads pictures", help=f"give a picture of a digit: descend predict {model} digit.png")
+            predictions = door.predict_images(loaded, images)
+            return _show_images(predictions, console, as_json=json)
+        if images or not values:
+            example = " ".join(f"{name}=1,2" for name in loaded.description.feature_names)
+            raise UsageError("this model reads numbers", help=f"give its columns: descend predict {model} --values {example}")
+        prediction = door.predict_values(loaded, values)
+        return _show_values(prediction, console, as_json=json)
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _run_json(run: Any) -> dict[str, Any]:
+    """A run in the list of runs, as JSON values."""
+    return {
+        "run": run.name,
+        "path": str(run.path),
+        "kind": run.kind,
+        "title": run.title,
+        "status": run.status,
+        "damage": run.damage or None,
+        "started": run.started.isoformat() if run.started else None,
+        "ended": run.ended.isoformat() if run.ended else None,
+        "recipe": run.recipe,
+        "report": run.report,
+    }
+
+
+def _show_images(predictions: Any, console: "Console", *, as_json: bool) -> int:
+    from descend.show.predictions import class_prediction
+
+    if as_json:
+        _print_json({"predictions": [{key: each[key] for key in each if key != "pixels"} for each in predictions]})
+        return 0
+    for number, each in enumerate(predictions):
+        if number:
+            console.print()
+        class_prediction(
+            console,
+            each["file"],
+            each["names"],
+            each["probabilities"],
+            each["logits"],
+            pixels=each["pixels"],
+            said=each["said"],
+        )
+    return 0
+
+
+def _show_values(prediction: Any, console: "Console", *, as_json: bool) -> int:
+    from descend.show.predictions import table_prediction
+
+    if as_json:
+        _print_json(prediction)
+        return 0
+    table_prediction(
+        console, prediction["features"], prediction["rows"], prediction["targets"], prediction["predictions"]
+    )
+    return 0
+
+
+def _print_json(value: Any) -> None:
+    """Exactly one JSON object on the real standard output."""
+    json_out = sys.__stdout__ if sys.stdout is sys.stderr else sys.stdout
+    assert json_out is not None
+    json_out.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    json_out.flush()
+
+
+def _print_error(error: DescendError) -> None:
+    sys.stderr.write(f"descend: {error}\n")
+
+
+@contextlib.contextmanager
+def _output(*, as_json: bool) -> Iterator["Console"]:
+    """The console to show things on; with ``--json`` it is stderr, and whatever else prints goes there too."""
+    from descend.show.layout import open_console
+
+    if not as_json:
+        yield open_console()
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            yield open_console(stderr=True)
+        except DescendError as error:
+            problem = {"kind": type(error).__name__, "what": error.what, "where": error.where, "help": error.help}
+            _print_json({"error": problem})
+            raise
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit status: 0 done, 1 failed, 2 used wrongly."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        result = app(list(arguments), exit_on_error=False, print_error=False)
+        return result if isinstance(result, int) else 0
+    except CycloptsError as error:
+        if "--json" in arguments:
+            _print_json({"error": {"kind": "UsageError", "what": str(error), "where": "", "help": _HELP_HELP}})
+        sys.stderr.write(f"descend: {error}\n  help: {_HELP_HELP}\n")
+        return _WRONG_USE
+    except DescendError as error:
+        _print_error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        sys.stderr.write("descend: interrupted\n")
+        return _INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
