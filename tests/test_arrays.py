@@ -233,7 +233,7 @@ def test_numbers_too_large_for_float32() -> None:
 def test_labels_below_zero() -> None:
     text = message(X, [0, 1, 2, -1, 1, 2])
     assert "class ids are counted from 0, but the targets hold -1\n  where: targets, row 3" in text
-    assert "help: names, ids = numpy.unique(targets, return_inverse=True) gives ids from 0" in text
+    assert "help: names, ids = numpy.unique(targets, return_inverse=True) counts from 0" in text
     assert "but the test targets hold -2" in message(test=(X[:2], [0, -2]))
 
 
@@ -282,7 +282,6 @@ def test_values_of_another_form() -> None:
     ("targets", "words"),
     [
         (["a", "b"], "the targets hold text, not numbers\n  where: targets, row 0: 'a'"),
-        ([1, None], "the targets hold Python objects, not numbers\n  where: targets, row 1: None"),
         ([b"a", b"b"], "the targets hold bytes, not numbers"),
         (
             [Decimal(1), Decimal(2)],
@@ -294,17 +293,42 @@ def test_targets_that_are_no_numbers(targets: object, words: str) -> None:
     text = message([1, 2], targets)
     assert words in text
     assert "help: names, ids = numpy.unique(targets, return_inverse=True)" in text
-    assert "target_names=list(names)" in text
+    assert "target_names=names.astype(str)" in text
 
 
 def test_features_that_are_no_numbers() -> None:
     text = message([[1.0, "red"], [2.0, "blue"]], [0, 1])
-    assert "the features hold text, not numbers\n  where: features, row 0, column 0: " in text
-    assert "help: turn every column into numbers first" in text
+    assert "the features hold text, not numbers\n  where: features, row 0, column 1: 'red'" in text
+    assert "help: turn every column into numbers first, for example with array.astype('float32')" in text
+    assert "where: features, row 0, column 0: '1.5'" in message([["1.5", "2"]], [0])
     mixed = np.array([[1, 2.5], [3, "red"]], dtype=object)
     assert "where: features, row 1, column 1: 'red'" in message(mixed, [0, 1])
-    assert "the features hold dates, not numbers" in message(np.array(["2024-01-01"], dtype="M8[D]"), [0])
-    assert "the features hold records, not numbers" in message(np.zeros(2, dtype=[("a", "f4")]), [0, 1])
+    dates = message(np.array(["2024-01-01"], dtype="M8[D]"), [0])
+    assert "the features hold dates, not numbers\n  where: features, row 0: 2024-01-01" in dates
+    assert "help: (dates - dates.min()) / numpy.timedelta64(1, 'D') counts days" in dates
+    durations = message(np.array([5], dtype="m8[s]"), [0])
+    assert "the features hold durations, not numbers" in durations
+    assert "help: durations / numpy.timedelta64(1, 's') counts seconds" in durations
+    records = message(np.zeros(2, dtype=[("a", "f4")]), [0, 1])
+    assert "the features hold records, not numbers" in records
+    assert "help: numpy.lib.recfunctions.structured_to_unstructured(array)" in records
+
+
+@pytest.mark.parametrize("targets", [[1, None], ["a", None]])
+def test_none_is_a_missing_value(targets: object) -> None:
+    text = message([1, 2], targets)
+    assert ("the targets have a missing value, None\n  where: targets, row 1" in text) == (targets == [1, None])
+    assert "None" in text or "'a'" in text
+
+
+def test_the_advice_on_text_and_odd_ids_works() -> None:
+    for labels in (["cat", "dog", "cat"], [-1, 1, -1], [10, 20, 10]):
+        message([1, 2, 3], labels, task="classes") if labels[0] != 10 else None
+        names, ids = np.unique(labels, return_inverse=True)
+        dataset = build([1, 2, 3], ids, target_names=names.astype(str))
+        assert dataset.target_names == tuple(str(name) for name in names)
+        assert all(type(name) is str for name in dataset.target_names)
+        assert dataset.train.targets.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize("values", [np.array([1 + 2j]), torch.tensor([1 + 2j])])
@@ -341,15 +365,17 @@ def test_a_value_that_would_fill_the_screen_is_cut() -> None:
 
 def test_sparse_tensors() -> None:
     text = message(torch.eye(2).to_sparse(), [0, 1])
-    assert "the features cannot be read as numbers: a sparse or quantized tensor; tensor.to_dense()" in text
+    assert "the features are a sparse or quantized tensor\n  help: tensor.to_dense() or tensor.dequantize()" in text
 
 
 def test_a_test_set_of_another_form() -> None:
     assert "test must be a pair of features and targets, not a tuple of 3" in message(test=(X, Y, Y))
     assert "test must be a pair of features and targets, not an array of shape (6, 2)" in message(test=X)
     text = message(test=(np.ones((2, 3)), [0, 1]))
-    assert "one row of the test features has shape (3,), of the features (2,)" in text
+    assert "the test features have 3 columns, the features 2" in text
     assert "help: prepare both in the same way, with the same columns in the same order" in text
+    text = message(test=(np.ones((2, 1, 3)), [0, 1]))
+    assert "one row of the test features has shape (1, 3), of the features (2,)" in text
 
 
 @pytest.mark.parametrize(

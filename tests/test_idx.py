@@ -124,7 +124,7 @@ def test_a_gzip_bomb_is_left_after_the_declared_bytes(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
-    assert "bomb.gz declares 100 = 100 values, and more bytes follow them" in text
+    assert "bomb.gz declares 100 values, and more bytes follow them" in text
 
 
 def test_truncated_values_are_counted(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_damaged_gzip_file_fails_its_checksum(tmp_path: Path) -> None:
 
 def test_trailing_bytes_are_refused(tmp_path: Path) -> None:
     text = message(tmp_path / "labels", idx_bytes(np.arange(5)) + b"!")
-    assert "labels declares 5 = 5 values, and more bytes follow them" in text
+    assert "labels declares 5 values, and more bytes follow them" in text
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_missing_file_folder_and_odd_path(tmp_path: Path) -> None:
     assert "there is no file 'images.gz'" in text
     assert "help: check the path; MNIST itself needs no file: descend train mnist" in text
     assert f"'{tmp_path.name}' is a folder, not a file" in message(tmp_path)
-    assert "embedded null byte" in message(Path("a\0b"))
+    assert "embedded null byte\n  where: a\\0b" in message(Path("a\0b"))
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

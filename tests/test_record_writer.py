@@ -174,6 +174,18 @@ def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_program_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with Writer("run") as writer:
+        monkeypatch.chdir(tmp_path / "other")
+        writer(STARTED)
+        writer(Snapshot(1, 1, {"loss": torch.tensor(1.0)}))
+    assert writer.failure is None
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["record.sqlite", "tensors"]
+
+
 def test_closing_twice_and_calling_after_it_do_nothing(tmp_path: Path) -> None:
     writer = record(tmp_path, STARTED)
     writer.close()

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +34,9 @@ app = App(
 _recipe = Group("What is trained", sort_key=1)
 _how = Group("How it runs", sort_key=2)
 
-JsonFlag = Annotated[bool, Parameter(name="--json", help="Print one JSON object on stdout; everything else goes to stderr.")]
+JsonFlag = Annotated[
+    bool, Parameter(name="--json", help="Print one JSON object on stdout; everything else goes to stderr.")
+]
 RunsFlag = Annotated[
     str | None, Parameter(name="--runs", help="Folder of the runs. Default: the variable DESCEND_RUNS, else ./runs.")
 ]
@@ -69,7 +71,9 @@ def train(
         tuple[str, ...],
         Parameter(name="--set", group=_recipe, help="Any other setting, as key=value. docs/recipe.md names them all."),
     ] = (),
-    name: Annotated[str | None, Parameter(group=_how, help="Name of the run. Default: the set's name and a number.")] = None,
+    name: Annotated[
+        str | None, Parameter(group=_how, help="Name of the run. Default: the set's name and a number.")
+    ] = None,
     runs: Annotated[RunsFlag, Parameter(group=_how)] = None,
     dry_run: Annotated[
         bool, Parameter(group=_how, help="Show every setting with the reason for it, and train nothing.")
@@ -99,7 +103,9 @@ def train(
         chosen = settings.pop("data", None)
         data = data or chosen
         if not isinstance(data, str):
-            raise UsageError("there is nothing to train on", help="name a set: descend train mnist (descend data lists them)")
+            raise UsageError(
+                "there is nothing to train on", help="name a set: descend train mnist (descend data lists them)"
+            )
         planned = door.planned_training(data, load_data=not dry_run, **settings)
         if dry_run:
             return _show_plan(planned, console, as_json=json)
@@ -135,7 +141,7 @@ def _train(
     if as_json:
         _print_json(report)
     images = door.worst_images(report, planned.dataset)
-    summary(report, console, images, with_header=not console.is_terminal)
+    summary(report, console, images, with_header=False)  # the live view has printed it
     if failure is not None:
         _print_error(failure)
     return status
@@ -171,9 +177,7 @@ def data(*, json: JsonFlag = False) -> int:
 
 @app.command
 def runs(
-    names: Annotated[
-        tuple[str, ...], Parameter(help="Two runs to compare; without them all runs are listed.")
-    ] = (),
+    names: Annotated[tuple[str, ...], Parameter(help="Two runs to compare; without them all runs are listed.")] = (),
     /,
     *,
     runs: RunsFlag = None,
@@ -188,7 +192,8 @@ def runs(
         base = runs_folder(runs)
         if len(names) not in (0, 2):
             raise UsageError(
-                f"{len(names)} run{'s' if len(names) != 1 else ''} to compare", help="give two, or none to list them all"
+                f"{len(names)} run{'s' if len(names) != 1 else ''} to compare",
+                help="give two, or none to list them all",
             )
         if not names:
             found = list_runs(base)
@@ -250,12 +255,16 @@ def predict(
         loaded = door.load(model, code=code, runs=runs)
         if loaded.description.preparation.get("kind") == "digit":
             if values or not images:
-                raise UsageError("this model reads pictures", help=f"give a picture of a digit: descend predict {model} digit.png")
+                raise UsageError(
+                    "this model reads pictures", help=f"give a picture of a digit: descend predict {model} digit.png"
+                )
             predictions = door.predict_images(loaded, images)
             return _show_images(predictions, console, as_json=json)
         if images or not values:
             example = " ".join(f"{name}=1,2" for name in loaded.description.feature_names)
-            raise UsageError("this model reads numbers", help=f"give its columns: descend predict {model} --values {example}")
+            raise UsageError(
+                "this model reads numbers", help=f"give its columns: descend predict {model} --values {example}"
+            )
         prediction = door.predict_values(loaded, values)
         return _show_values(prediction, console, as_json=json)
 

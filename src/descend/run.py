@@ -3,11 +3,11 @@
 The door for Python programs; the command line goes through it too. May import every room below it.
 """
 
+import io
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from descend.data.digit import read_digit
 from descend.errors import DataError, ModelError, RecordError
 from descend.models import folder as model_folder
 from descend.models.model import Model
-from descend.record.events import Listener, Message
+from descend.record.events import Event, Listener, Message, StepsDone
 from descend.record.reader import Reader
 from descend.record.runs import find_run, new_run_folder, runs_folder
 from descend.record.writer import Writer
@@ -39,6 +39,8 @@ from descend.train.metrics import evaluate as measure
 from descend.train.pause import numbers_of, open_debugger
 from descend.train.prepare import Plan, plan
 from descend.train.recipe import Recipe, read_recipe
+
+_PAGE_WIDTH = 100
 
 PathLike = str | os.PathLike[str]
 
@@ -83,8 +85,7 @@ class Run:
     def recipe(self) -> Recipe:
         """What was trained, and how."""
         with self.record() as record:
-            settings = record.info.recipe
-        return Recipe(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
+            return Recipe.from_json(record.info.recipe)
 
     @property
     def losses(self) -> list[float]:
@@ -104,10 +105,10 @@ class Run:
         return f"Run('{self.path}')"
 
     def __str__(self) -> str:
-        console = Console(highlight=False, markup=False, emoji=False, no_color=True, width=100, file=open(os.devnull, "w"))
-        with closing(console.file), console.capture() as capture:
+        with io.StringIO() as page:
+            console = Console(highlight=False, markup=False, emoji=False, no_color=True, width=_PAGE_WIDTH, file=page)
             summary(self.report, console, self._worst_images())
-        return capture.get().rstrip()
+            return page.getvalue().rstrip()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with console.capture() as capture:
@@ -177,14 +178,13 @@ def planned_training(
     if isinstance(data, tuple):
         if len(data) != 2:
             raise DataError(f"data is a tuple of {len(data)}", help="give a pair: (features, targets)")
-        data = from_arrays(
-            *data, test=test, feature_names=feature_names, target_names=target_names, task=task
-        )
+        data = from_arrays(*data, test=test, feature_names=feature_names, target_names=target_names, task=task)
     elif isinstance(data, str | Dataset):
         extra = [key for key, value in only_pairs.items() if value is not None]
         if extra:
             raise DataError(
-                f"{' and '.join(extra)} can only be given beside arrays", help="leave them out, or give (features, targets)"
+                f"{' and '.join(extra)} can only be given beside arrays",
+                help="leave them out, or give (features, targets)",
             )
     else:
         raise DataError(
@@ -223,12 +223,11 @@ def train_plan(
     live = Live(console, classes=classes) if console is not None else None
     try:
         with Writer(run_folder) as writer:
-            listeners: list[Listener] = [writer] if live is None else [writer, live]
+            listeners: list[Listener] = [writer] if live is None else [writer, live, _once_failed(writer, live)]
             report, diverged = fit(
                 planned,
                 run_folder,
                 listeners,
-                give_up=lambda: writer.failure is not None,
                 pause_at=pause,
                 pause=_pauser(listeners, console),
                 started=started,
@@ -242,6 +241,25 @@ def train_plan(
         diverged.report = report
         raise diverged
     return Run(run_folder)
+
+
+def _once_failed(writer: Writer, live: Listener) -> Listener:
+    """Says so, once, when the record can no longer be written; the training goes on, its model may still be kept."""
+    said = False
+
+    def listen(event: Event) -> None:
+        nonlocal said
+        if writer.failure is not None and not said and isinstance(event, StepsDone):
+            said = True
+            live(
+                Message(
+                    event.first,
+                    "storage",
+                    f"{writer.failure.what}; the training goes on, free some space before it ends",
+                )
+            )
+
+    return listen
 
 
 def load(path: PathLike, *, code: str | None = None, runs: str | None = None) -> Model:
@@ -314,7 +332,11 @@ def predict_values(model: Model, columns: Sequence[str]) -> dict[str, Any]:
 
 
 def evaluate(
-    model: Model | PathLike, data: tuple[object, object] | None = None, *, code: str | None = None, runs: str | None = None
+    model: Model | PathLike,
+    data: tuple[object, object] | None = None,
+    *,
+    code: str | None = None,
+    runs: str | None = None,
 ) -> dict[str, Any]:
     """Loss and metrics of a trained model, on ``data`` (features and targets) or on the set it was trained on.
 

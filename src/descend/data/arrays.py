@@ -4,7 +4,7 @@ Everything is looked at as a numpy array, which can share its memory with a tens
 features and int64 labels are used where they lie; they are read, never written.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ def from_arrays(
     targets: object,
     *,
     test: tuple[object, object] | None = None,
-    feature_names: Sequence[str] | None = None,
-    target_names: Sequence[str] | None = None,
+    feature_names: Iterable[str] | None = None,
+    target_names: Iterable[str] | None = None,
     task: Task | None = None,
     name: str = "arrays",
 ) -> Dataset:
@@ -104,8 +104,12 @@ def _test_examples(
     raw_features = _rows(as_array(test[0], "test features"))
     raw_targets = as_array(test[1], "test targets")
     if raw_features.shape[1:] != train_shape[1:]:
+        if raw_features.ndim == len(train_shape) == 2:
+            what = f"the test features have {_columns(raw_features.shape[1])}, the features {train_shape[1]}"
+        else:
+            what = f"one row of the test features has shape {raw_features.shape[1:]}, of the features {train_shape[1:]}"
         raise DataError(
-            f"one row of the test features has shape {raw_features.shape[1:]}, of the features {train_shape[1:]}",
+            what,
             help="prepare both in the same way, with the same columns in the same order",
         )
     _same_length(raw_features, raw_targets, "test ")
@@ -224,7 +228,7 @@ def _value_names(targets: NumberArray, given: tuple[str, ...] | None) -> tuple[s
     columns = 1 if targets.ndim == 1 else targets.shape[1]
     if given is not None and len(given) != columns:
         raise DataError(
-            f"{len(given)} target_names for {columns} column{'' if columns == 1 else 's'} of targets",
+            f"{len(given)} target_names for {_columns(columns)} of targets",
             help="give one name a column",
         )
     return given or _numbered("y", columns)
@@ -241,7 +245,7 @@ def _perhaps_classes(values: Tensor, task: Task | None) -> tuple[str, ...]:
     return (f"{kept}; for classes give integers or task='classes'",)
 
 
-def _feature_names(given: Sequence[str] | None, shape: tuple[int, ...]) -> tuple[str, ...]:
+def _feature_names(given: Iterable[str] | None, shape: tuple[int, ...]) -> tuple[str, ...]:
     """One name a column; none where an example is more than a row of columns."""
     names = _names(given, "feature_names")
     if len(shape) > 2:
@@ -252,13 +256,13 @@ def _feature_names(given: Sequence[str] | None, shape: tuple[int, ...]) -> tuple
         return ()
     if names is not None and len(names) != shape[1]:
         raise DataError(
-            f"{len(names)} feature_names for {shape[1]} column{'' if shape[1] == 1 else 's'} of features",
+            f"{len(names)} feature_names for {_columns(shape[1])} of features",
             help="give one name a column",
         )
     return names or _numbered("x", shape[1])
 
 
-def _names(given: Sequence[str] | None, argument: str) -> tuple[str, ...] | None:
+def _names(given: Iterable[str] | None, argument: str) -> tuple[str, ...] | None:
     """Names as given, a single one also without brackets; each of them text and none twice."""
     if given is None:
         return None
@@ -273,7 +277,11 @@ def _names(given: Sequence[str] | None, argument: str) -> tuple[str, ...] | None
             )
         if one in names[:number]:
             raise DataError(f"{argument} holds {one!r} twice", help="give every one its own name")
-    return names
+    return tuple(str(one) for one in names)  # numpy's text becomes Python's
+
+
+def _columns(count: int) -> str:
+    return f"{count:,} column{'' if count == 1 else 's'}"
 
 
 def _numbered(letter: str, count: int) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
             raise
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
-            f"{path.name!r} cannot be read: {reason}", where=repr(str(path)), help="check the path and its permissions"
+            f"{path.name!r} cannot be read: {reason}", where=str(path).replace("\0", "\\0"), help="check the path and its permissions"
         ) from None
 
 
@@ -75,7 +75,8 @@ def _read(file: _Readable, path: Path) -> NDArray[np.uint8]:
     values = bytearray()
     while len(values) <= size and (block := file.read(min(_BLOCK, size + 1 - len(values)))):
         values += block
-    declared = f"{path.name} declares {' × '.join(f'{n:,}' for n in shape)} = {size:,} values"
+    product = f"{' × '.join(f'{n:,}' for n in shape)} = " if len(shape) > 1 else ""
+    declared = f"{path.name} declares {product}{size:,} values"
     if len(values) < size:
         raise DataError(f"{declared} and holds only {len(values):,}", where=str(path), help=_COPY_AGAIN)
     if len(values) > size:

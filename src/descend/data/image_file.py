@@ -83,10 +83,13 @@ def _explained(error: Exception, path: Path) -> DataError:
                 where=where,
                 help="save it smaller; 500 pixels across are plenty for a digit",
             )
+        case ValueError() if "\0" in where:
+            shown = where.replace("\0", "\\0")
+            return DataError("the path holds a null byte, no file has such a name", where=shown, help="check the path")
         case _:
             return DataError(
                 f"{path.name} is a damaged image: {error or type(error).__name__}",
-                where=repr(where) if "\0" in where else where,
+                where=where,
                 help="save or copy the image again",
             )
 

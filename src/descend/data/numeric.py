@@ -14,7 +14,13 @@ from torch import Tensor
 from descend.errors import DataError
 
 NumberArray = NDArray[Any]
-ENCODE = "names, ids = numpy.unique(targets, return_inverse=True) gives ids from 0; pass target_names=list(names)"
+ENCODE = "names, ids = numpy.unique(targets, return_inverse=True) counts from 0; then target_names=names.astype(str)"
+_TO_NUMBERS = "turn every column into numbers first, for example with array.astype('float32')"
+_ADVICE = {
+    "M": "(dates - dates.min()) / numpy.timedelta64(1, 'D') counts days",
+    "m": "durations / numpy.timedelta64(1, 's') counts seconds",
+    "V": "numpy.lib.recfunctions.structured_to_unstructured(array) makes columns of the fields",
+}
 _LONGEST_VALUE = 60  # characters of a value that a message quotes
 _NUMBER_KINDS = "biuf"
 _KIND_NAMES = {"O": "Python objects", "U": "text", "S": "bytes", "M": "dates", "m": "durations", "V": "records"}
@@ -29,7 +35,9 @@ def as_array(values: object, role: str) -> NumberArray:
     if isinstance(values, np.ma.MaskedArray):  # what is masked is missing, whatever lies under the mask
         values = np.where(np.ma.getmaskarray(values), np.nan, values.data) if np.ma.is_masked(values) else values.data
     try:
-        array = _numpy_of(values) if isinstance(values, Tensor) else np.asarray(values)
+        array = _numpy_of(values, role) if isinstance(values, Tensor) else np.asarray(values)
+    except DataError:
+        raise
     except (ValueError, TypeError, RuntimeError, OverflowError) as error:
         ragged = isinstance(values, (list, tuple)) and _first_ragged(values)
         if ragged:
@@ -53,10 +61,13 @@ def as_array(values: object, role: str) -> NumberArray:
     return array
 
 
-def _numpy_of(tensor: Tensor) -> NumberArray:
+def _numpy_of(tensor: Tensor, role: str) -> NumberArray:
     """A tensor's numbers as an array on the CPU, in the tensor's own memory where it already lies there."""
     if tensor.layout != torch.strided or tensor.is_quantized:
-        raise TypeError("a sparse or quantized tensor; tensor.to_dense() or .dequantize() makes it an ordinary one")
+        raise DataError(
+            f"the {role} are a sparse or quantized tensor",
+            help="tensor.to_dense() or tensor.dequantize() makes it an ordinary one",
+        )
     tensor = tensor.detach().cpu()
     if tensor.dtype == torch.bfloat16:  # numpy has no such type; every value of it is a float32
         tensor = tensor.float()
@@ -76,22 +87,32 @@ def _first_ragged(rows: Sequence[object]) -> str:
 
 def _refuse_kind(array: NumberArray, role: str) -> None:
     """Says which values are no real numbers, the first of them, and what to make of them."""
-    if array.dtype.kind == "c":
+    kind = array.dtype.kind
+    if kind == "c":
         raise DataError(
             f"the {role} are complex numbers ({array.dtype})", help="give real and imaginary part as two columns"
         )
-    what = f"the {role} hold {_KIND_NAMES.get(array.dtype.kind, str(array.dtype))}, not numbers"
-    where = ""
-    if array.size and array.dtype.kind in "OUSMm":
-        position = next((index for index in np.ndindex(array.shape) if not _is_number(array[index])), (0,) * array.ndim)
-        where = f"{role}, {place(position)}: {_short(array[position])}"
-    advice = "turn every column into numbers first, for example with array.astype('float32')"
-    if role.endswith("targets") and array.dtype.kind in "OUS":
-        advice = ENCODE
-    raise DataError(what, where=where, help=advice)
+    first = next((index for index in np.ndindex(array.shape) if not _is_number(array[index])), (0,) * array.ndim)
+    where = f"{role}, {place(first)}"
+    if array.size and array[first] is None:
+        raise DataError(
+            f"the {role} have a missing value, None", where=where, help="leave those rows out or fill them in"
+        )
+    raise DataError(
+        f"the {role} hold {_KIND_NAMES.get(kind, str(array.dtype))}, not numbers",
+        where=f"{where}: {_short(array[first])}" if array.size else "",
+        help=ENCODE if role.endswith("targets") and kind in "OUS" else _ADVICE.get(kind, _TO_NUMBERS),
+    )
 
 
 def _is_number(value: object) -> bool:
+    """Whether a value is a number, or text that says one."""
+    if isinstance(value, (str, bytes)):
+        try:
+            float(value)
+        except ValueError:
+            return False
+        return True
     return isinstance(value, (bool, int, float, np.number, np.bool_))
 
 
@@ -156,6 +177,8 @@ def described(value: object) -> str:
 
 def _short(value: object) -> str:
     """A value as Python writes it, cut where it would fill the screen."""
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return str(value)
     plain = value.item() if isinstance(value, np.generic) else value
     text = repr(plain)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]} …"

@@ -67,7 +67,9 @@ def layers_of(module: nn.Module) -> list[nn.Module] | None:
 def _stack(architecture: Architecture) -> nn.Sequential:
     if architecture.kind == "cnn":
         return _cnn(architecture)
-    layers: dict[str, nn.Module] = {"flatten": nn.Flatten()} if len(architecture.feature_shape) > 1 else {}  # (B, inputs)
+    layers: dict[str, nn.Module] = (
+        {"flatten": nn.Flatten()} if len(architecture.feature_shape) > 1 else {}
+    )  # (B, inputs)
     hidden = architecture.sizes if architecture.kind == "mlp" else ()
     for number, (inputs, units) in enumerate(pairwise((architecture.inputs, *hidden)), 1):
         layers[f"hidden{number}"] = nn.Linear(inputs, units)  # (B, units)

@@ -61,7 +61,7 @@ class Writer:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # the program that is recorded may change its current folder
         self.path = self.folder / RECORD_NAME
         self.failure: StorageError | None = None
         self._closed = False

@@ -100,10 +100,11 @@ def confusion_table(confusion: Sequence[Sequence[int]], names: Sequence[str], wi
     most = max(
         (count for row, counts in enumerate(confusion) for said, count in enumerate(counts) if said != row), default=0
     )
+    cell = max(len(str(count)) for counts in confusion for count in counts)
     table: list[list[Cell]] = [[muted("is"), *(Text(label, style=MUTED) for label in labels), muted("found")]]
     for index, (label, counts) in enumerate(zip(labels, confusion, strict=True)):
         total = sum(counts)
-        cells = [_count(count, diagonal=said == index, most=most) for said, count in enumerate(counts)]
+        cells = [_count(count, width=cell, diagonal=said == index, most=most) for said, count in enumerate(counts)]
         found = numbers.percent(counts[index] / total, 1, most=3) if total else numbers.MISSING
         table.append([Text(label, style=MUTED), *cells, found])
     align = "r" * (len(labels) + 2)
@@ -123,12 +124,10 @@ def _verdict(names: Sequence[str], probabilities: Sequence[float]) -> str:
     return first
 
 
-def _count(count: int, *, diagonal: bool, most: int) -> Text:
+def _count(count: int, *, width: int, diagonal: bool, most: int) -> Text:
     if count == 0:
-        return muted("·")
-    if diagonal:
-        return Text(numbers.count(count), style=STRONG)
-    return Text(numbers.count(count), style=BAD if 2 * count > most else "")
+        return muted("·".rjust(width))
+    return Text(f"{count:>{width}}", style=STRONG if diagonal else BAD if 2 * count > most else "")
 
 
 def _pairs(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> list[Text]:

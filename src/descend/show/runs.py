@@ -32,6 +32,7 @@ _GIVEN_UP_FIRST = ("model", "time", "started", "epochs", "loss")  # in a narrow 
 _HIGHER_IS_BETTER = ("accuracy", "macro_f1", "r2")
 _CURVE_HEIGHT = 4
 _CURVE_WIDTH = 78
+_POINTS = 200
 _NAME_WIDTH = 24
 
 
@@ -86,9 +87,10 @@ def _plots(
 ) -> None:
     """The curves on one scale, a step as wide in the one as in the other; each on its own where the data are not the same."""
     comparable = reports[0].get("title") == reports[1].get("title")
-    scale = scale_of([*drawn[0], *drawn[1]]) if comparable else None
+    means = [_thinned(values) for values in drawn]
+    scale = scale_of([*means[0], *means[1]]) if comparable else None
     steps = [value_of(report, "steps") or 0.0 for report in reports]
-    for name, values, own, colour in zip(names, drawn, steps, (ACCENT, WARNING), strict=False):
+    for name, values, own, colour in zip(names, means, steps, (ACCENT, WARNING), strict=False):
         if len(values) < 2:
             continue
         share = own / max(steps) if comparable and all(steps) else 1.0
@@ -189,7 +191,7 @@ def _settings(names: tuple[str, str], first: Mapping[str, Any], second: Mapping[
     same = len(keys) - len(differing)
     return [
         *columns(rows, "lrr"),
-        *([muted(f"{INDENT}{numbers.plural(same, 'further setting')} the same")] if same else []),
+        *([muted(f"{INDENT}{same} further settings are the same")] if same > 1 else []),
     ]
 
 
@@ -213,6 +215,13 @@ def _results(names: tuple[str, str], runs: tuple[RunInfo, RunInfo], reports: tup
         )
     heading: list[Cell] = [muted("result"), muted(names[0]), muted(names[1])]
     return columns([heading, *rows], "lrr") if rows else []
+
+
+def _thinned(values: Sequence[float]) -> list[float]:
+    """Means of equal stretches, so that one lucky batch among thousands does not set the scale."""
+    n, parts = len(values), min(len(values), _POINTS)
+    stretches = [values[part * n // parts : (part + 1) * n // parts] for part in range(parts)]
+    return [sum(stretch) / len(stretch) for stretch in stretches]
 
 
 def _best(metric: str, values: Sequence[float | None]) -> float | None:

@@ -89,7 +89,7 @@ def choose(settings: Mapping[str, Any], data: SetInfo, machine: Machine) -> tupl
     chosen = _Chooser(given, published, data.name)
     images, classes = len(data.feature_shape) > 1, data.task == "classes"
 
-    chosen.settle("data", data.name, "the examples you gave")
+    chosen.choices["data"] = Choice("data", data.name, "you said so", "you")
     chosen.settle("layout", data.layouts[0] if data.layouts else "rows", "every row is one example")
     chosen.settle("validation", 0.0, "nothing is split off unless you ask")
     chosen.settle("model", "mlp", "a hidden layer can bend; linear cannot")

@@ -19,7 +19,8 @@ from descend.train.step import step
 STEPS_AFTER = 200  # a loss can overflow long before a parameter does
 TRIAL_STEPS = 300
 TRIAL_SECONDS = 10.0
-TRIAL_FACTORS = [10 ** -(tenths / 2) for tenths in range(1, 9)]  # 0.32, 0.1, 0.032 … of the rate that failed
+TRIAL_FACTORS = [10 ** -(halves / 2) for halves in range(1, 9)]  # 0.32, 0.1, 0.032 … of the rate that failed
+USUAL_RATES = [1.0, 0.1, 0.01, 0.001]  # for a rate that was absurd
 
 
 def explain(loop: Loop) -> Diverged:
@@ -31,8 +32,8 @@ def explain(loop: Loop) -> Diverged:
     epoch = (bad - 1) // loop.steps_per_epoch + 1
     help = _stable_rate(loop, bad)
     return Diverged(
-        f"the loss is not a finite number any more at step {bad:,} (epoch {epoch:,}), with learning rate {shown(recipe.lr)}; {went}",
-        where=f"step {bad:,}",
+        f"the loss stopped being a finite number at step {bad:,}, with learning rate {shown(recipe.lr)}; {went}",
+        where=f"epoch {epoch:,}, step {bad:,}",
         help=help,
     )
 
@@ -69,9 +70,17 @@ def _stable_rate(loop: Loop, bad: int) -> str:
     recipe = loop.recipe
     plain = recipe.optimizer == "sgd" and not recipe.momentum and not recipe.weight_decay and recipe.clip is None
     linear = [layer for layer in loop.module.modules() if not isinstance(layer, nn.Sequential | nn.Flatten)]
-    if plain and recipe.loss == "mse" and recipe.batch_size == "all" and len(linear) == 1 and isinstance(linear[0], nn.Linear):
+    if (
+        plain
+        and recipe.loss == "mse"
+        and recipe.batch_size == "all"
+        and len(linear) == 1
+        and isinstance(linear[0], nn.Linear)
+    ):
         layer = linear[0]
-        limit = largest_stable_rate(loop.parts.train.features.flatten(1), layer.out_features, bias=layer.bias is not None)
+        limit = largest_stable_rate(
+            loop.parts.train.features.flatten(1), layer.out_features, bias=layer.bias is not None
+        )
         if recipe.lr > limit:
             return f"--lr {_rounded_down(0.9 * limit)} is stable: the limit for these rows is 2/λmax = {limit:.4g}, whatever the seed"
     return _tried_rate(loop, bad)
@@ -81,8 +90,10 @@ def _tried_rate(loop: Loop, bad: int) -> str:
     """Start again from the same values with lower and lower rates until one stays finite over as many steps."""
     steps = min(bad + 20, TRIAL_STEPS)
     deadline = time.perf_counter() + TRIAL_SECONDS
-    for factor in TRIAL_FACTORS:
-        rate = _rounded_down(loop.recipe.lr * factor)
+    failed = loop.recipe.lr
+    rates = [failed * factor for factor in TRIAL_FACTORS]
+    for tried in rates + [usual for usual in USUAL_RATES if usual < rates[-1]]:
+        rate = _rounded_down(tried)
         losses = _try(loop, float(rate), steps, deadline)
         if losses is None:
             break

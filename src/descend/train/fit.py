@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from descend.data.dataset import Examples
-from descend.errors import Diverged
-from descend.models import folder
+from descend.errors import DescendError, Diverged, TrainingError
+from descend.models import folder, places
 from descend.record.events import Event, Listener, RunEnded, RunStarted
 from descend.train import divergence
 from descend.train import step as step_file
@@ -42,7 +42,6 @@ def fit(
     run_folder: Path,
     listeners: Sequence[Listener],
     *,
-    give_up: Callable[[], bool] = lambda: False,
     pause_at: int | None = None,
     pause: Callable[[int, float], None] | None = None,
     started: float | None = None,
@@ -50,36 +49,74 @@ def fit(
     """Train the plan's model and keep it in ``run_folder``; every listener hears every event.
 
     A training that diverged comes back with its error beside the report, so that the report is kept as well.
-    ``give_up`` is asked between steps whether it makes sense to go on. ``started`` is the moment (``time.time``) when the person began to wait; the seconds in total count from there.
+    ``started`` is the moment (``time.time``) when the person began to wait: the seconds in total count from there.
     """
     started = started or time.time()
-    assert plan.dataset is not None
-    recipe, device = plan.recipe, torch.device(plan.recipe.device)
     collector = Collector()
+    everyone: list[Listener] = [collector, *listeners]
 
     def emit(event: Event) -> None:
-        for listener in (collector, *listeners):
+        for listener in everyone:
             listener(event)
 
-    with _threads(recipe.threads), _stop_signal() as should_stop:
-        plan.module.to(device)
-        train, validation = split(plan.dataset, recipe)
-        parts = Parts(_on(device, train), _maybe_on(device, validation), _maybe_on(device, plan.dataset.test))
-        engine = new_engine(recipe, plan.module, plan.layers, parts.train)
-        loop = Loop(recipe, plan.module, engine, parts, plan.loss, emit)
-        loop.should_stop, loop.give_up, loop.pause_at, loop.pause = should_stop, give_up, pause_at, pause
+    with _threads(plan.recipe.threads), _stop_signal() as should_stop:
+        loop = _loop(plan, emit)
+        loop.should_stop, loop.pause_at, loop.pause = should_stop, pause_at, pause
         emit(_run_started(plan, run_folder, loop))
-        plan.module.train()
-        with torch.set_grad_enabled(plan.layers is None):
-            loop.run()
-            error = divergence.explain(loop) if loop.progress.status == "diverged" else None
-        if error is None:
-            report = _keep_models(plan, loop, collector, run_folder, started)
-        else:
-            report = build_report(plan, loop, collector, run_folder, started=started)
-            report["message"] = str(error)
+        diverged = None
+        try:
+            with torch.set_grad_enabled(plan.layers is None):
+                loop.run()
+                diverged = divergence.explain(loop) if loop.progress.status == "diverged" else None
+            if diverged is None:
+                report = _keep_models(plan, loop, collector, run_folder, started)
+            else:
+                report = build_report(plan, loop, collector, run_folder, started=started)
+                report["message"] = diverged.what
+        except BaseException as error:
+            failure = _failure(error, plan, loop)
+            loop.progress.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            report = build_report(plan, loop, collector, run_folder, started=started, examine=False)
+            report["message"] = failure.what if isinstance(failure, DescendError) else places.said(failure)
+            emit(RunEnded(report["status"], report))
+            if failure is error:
+                raise
+            raise failure from error
     emit(RunEnded(report["status"], report))
-    return report, error
+    return report, diverged
+
+
+def _loop(plan: Plan, emit: Listener) -> Loop:
+    """The plan's model, examples and engine on the plan's device, ready for the first step."""
+    assert plan.dataset is not None
+    device = torch.device(plan.recipe.device)
+    plan.module.to(device)
+    train, validation = split(plan.dataset, plan.recipe)
+    parts = Parts(_on(device, train), _maybe_on(device, validation), _maybe_on(device, plan.dataset.test))
+    engine = new_engine(plan.recipe, plan.module, plan.layers, parts.train)
+    plan.module.train()
+    return Loop(plan.recipe, plan.module, engine, parts, plan.loss, emit)
+
+
+def _failure(error: BaseException, plan: Plan, loop: Loop) -> BaseException:
+    """What to raise for an error inside the loop: with the user's own line where it is their model's, as it is where it is ours."""
+    step = f"step {loop.progress.step:,}"
+    if isinstance(error, torch.OutOfMemoryError):
+        return TrainingError(
+            f"the device ran out of memory in {step}",
+            where=plan.recipe.device,
+            help="take a smaller --batch-size or model",
+        )
+    place = (
+        places.place_of_error(error, places.folder_of_forward(plan.module)) if plan.architecture.is_user_code else ""
+    )
+    if place and isinstance(error, Exception) and not isinstance(error, DescendError):
+        return TrainingError(
+            f"your model raised an error in {step}: {places.said(error)}",
+            where=place,
+            help=f"--pause {loop.progress.step} stops inside the step before it",
+        )
+    return error
 
 
 def _keep_models(plan: Plan, loop: Loop, collector: Collector, run_folder: Path, started: float) -> Report:
@@ -152,7 +189,7 @@ def _stop_signal() -> Iterator[Callable[[], bool]]:
     """
     asked: list[int] = []
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def ask(number: int, _frame: FrameType | None) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)

@@ -47,7 +47,10 @@ class StepLog:
         self._epochs[-1].ended_after, self._epochs[-1].metrics = seconds, metrics
 
     def flush(self) -> float | None:
-        """Tell everything up to here; gives the mean loss over the rows of the epoch told last (None before its first step)."""
+        """Tell everything up to here, or up to the first loss that is not finite, which ends the telling.
+
+        Gives the mean loss over the rows of the epoch told last, None where there is none.
+        """
         losses = self.engine.take_losses()
         start, mean = 0, None
         for epoch in self._epochs:
@@ -55,6 +58,8 @@ class StepLog:
             if count:
                 self._tell(epoch, losses[start : start + count])
                 start += count
+                if self.first_bad is not None:  # what came after it means nothing
+                    return None
             mean = self._sum / self._rows if self._rows else None
             if epoch.ended_after is not None:
                 metrics = {"train": {"loss": mean}, **epoch.metrics}
@@ -65,9 +70,13 @@ class StepLog:
         return mean
 
     def _tell(self, epoch: _Epoch, losses: list[float]) -> None:
+        if not math.isfinite(sum(losses)):  # a sum of finite float32 losses is finite
+            count = next(place for place, loss in enumerate(losses, 1) if not math.isfinite(loss))
+            losses, epoch.rates, epoch.seconds, epoch.rows = (
+                column[:count] for column in (losses, epoch.rates, epoch.seconds, epoch.rows)
+            )
+            self.first_bad = self.told + count
         self.emit(StepsDone(self.told + 1, epoch.number, losses, epoch.rates, epoch.seconds, epoch.rows))
-        if not math.isfinite(sum(losses)) and self.first_bad is None:
-            self.first_bad = self.told + 1 + next(i for i, loss in enumerate(losses) if not math.isfinite(loss))
         self.told += len(losses)
         self._sum += sum(loss * rows for loss, rows in zip(losses, epoch.rows, strict=True))
         self._rows += sum(epoch.rows)

@@ -78,7 +78,6 @@ class Loop:
         self.recipe, self.module, self.engine, self.parts, self.loss_function = recipe, module, engine, parts, loss
         self.emit = emit
         self.should_stop: Callable[[], bool] = lambda: False  # somebody asked to end here
-        self.give_up: Callable[[], bool] = lambda: False  # going on would be for nothing
         self.pause_at: int | None = None
         self.pause: Callable[[int, float], None] | None = None
         self.rows = len(parts.train)
@@ -123,10 +122,11 @@ class Loop:
             progress.step = number = progress.step + 1
             lr = schedule.rate(number)
             pause = self.pauser(number, lr)
+            healthy = True
             if is_sampled(number):
                 probe = Probe(engine, number, epoch, batches, snapshot=is_snapshot(number))
                 step(engine, batches, lr, recipe.clip, probe, pause)
-                probe.finish(self.emit)
+                healthy = probe.finish(self.emit)
                 progress.sampling_seconds += probe.cost
                 before += probe.cost
             else:
@@ -136,13 +136,11 @@ class Loop:
             log.step(lr, now - before, rows)
             before = now
             rows_left -= rows
-            if now > self.look_at or engine.full:
+            if now > self.look_at or engine.full or not healthy:
                 self.look()
                 before = time.perf_counter()
             if self.should_stop():
                 progress.status = "interrupted"
-            elif self.give_up():
-                progress.status = "failed"
             if progress.status != "finished":
                 break
         seconds = time.perf_counter() - started - (progress.sampling_seconds - sampled_before)
@@ -171,7 +169,9 @@ class Loop:
         judged = float(metrics["validation"]["loss"]) if "validation" in metrics else mean
         if self.schedule.after_epoch(judged):
             rate = self.schedule.rate(self.progress.step + 1)
-            self.emit(Message(self.progress.step, "learning rate", f"loss stands still: learning rate lowered to {rate:g}"))
+            self.emit(
+                Message(self.progress.step, "learning rate", f"loss stands still: learning rate lowered to {rate:g}")
+            )
         if "validation" in metrics:
             self.judge(epoch, judged)
 
@@ -193,7 +193,7 @@ class Loop:
         """What each step of the epoch looks at: rows in a new order drawn from (seed, epoch), or in the order they have."""
         if self.recipe.shuffle:
             order = permutation(self.rows, self.recipe.seed, epoch).to(self.engine.features.device)
-            parts: list[Tensor | slice] = list(order.split(self.batch_size))
+            parts: list[Tensor | slice] = list(torch.split(order, self.batch_size))
         else:
             starts = range(0, self.rows, self.batch_size)
             parts = [slice(start, min(start + self.batch_size, self.rows)) for start in starts]
@@ -212,7 +212,7 @@ class Loop:
         mean = self.log.flush()
         self.look_at = time.perf_counter() + SECONDS_BETWEEN_LOOKS
         if self.log.first_bad is not None:
-            self.progress.status = "diverged"
+            self.progress.status, self.progress.step = "diverged", self.log.first_bad
         else:
             self.good = self.mark_good()
         return mean

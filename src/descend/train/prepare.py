@@ -119,8 +119,8 @@ def _with_gradients(choices: tuple[Choice, ...], recipe: Recipe, *, covered: boo
     if recipe.gradients != "auto":
         return choices
     if covered:
-        kinds = "linear layers alone" if recipe.model in ("linear", "softmax") else "a stack of linear and activation layers"
-        choice = Choice("gradients", "by-hand", f"the model is {kinds}: closed forms, allocated once, are the faster way", "chosen")
+        kind = "one linear layer" if recipe.model in ("linear", "softmax") else "a stack of linear layers and activations"
+        choice = Choice("gradients", "by-hand", f"the model is {kind}: its derivatives are known, and faster than autograd", "chosen")
     else:
         choice = Choice("gradients", "autograd", "closed forms do not cover this model and loss", "chosen")
     return _replace(choices, choice)

@@ -149,6 +149,14 @@ class Recipe:
         """The settings as JSON values."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Recipe":
+        """The recipe that ``as_json`` wrote; RecipeError where it did not."""
+        settings, problems = check_settings(values)
+        if problems:
+            raise RecipeError(problems, help="the recipe was changed by hand, or written by a newer descend")
+        return cls(**settings)
+
 
 SETTINGS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Recipe)}
 

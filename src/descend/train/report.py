@@ -4,6 +4,7 @@ import math
 import time
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from descend.train.prepare import Plan
 Report = dict[str, Any]
 
 CURVE_POINTS = 200
+WARM_UP = 1  # the first step allocates what all later ones use; its times say nothing about them
 FEW_VALUES = 4  # a parameter of at most so many numbers is shown in full
 
 
@@ -37,7 +39,7 @@ class Collector:
         if isinstance(event, StepsDone):
             self.losses.extend(event.losses)
             self.last_rate = event.rates[-1]
-        elif isinstance(event, PhaseTimes):
+        elif isinstance(event, PhaseTimes) and event.step > WARM_UP:
             for phase, seconds in event.seconds.items():
                 self.phases[phase] += seconds
         elif isinstance(event, EpochDone) and event.epoch > 0:
@@ -57,16 +59,18 @@ class Collector:
         }
 
 
-def build_report(plan: Plan, loop: Loop, collector: Collector, run_folder: Path, *, started: float) -> Report:
+def build_report(
+    plan: Plan, loop: Loop, collector: Collector, run_folder: Path, *, started: float, examine: bool = True
+) -> Report:
     """The report of a training that has ended; results that do not exist are None, numbers that are not finite too.
 
-    ``started`` is the moment (``time.time``) from which the seconds in total count.
+    ``started`` is the moment (``time.time``) from which the seconds in total count. ``examine`` False leaves out what the model
+    can do now, where it cannot do anything.
     """
     progress, dataset = loop.progress, plan.dataset
     assert dataset is not None
-    diverged = progress.status == "diverged"
     after = dict.fromkeys(("train", "validation", "test"))
-    if not diverged:
+    if examine and progress.status != "diverged":
         after |= {name: loop.timed_evaluation(part) for name, part in loop.parts if part is not None}
     unseen = next((name for name in ("test", "validation") if dict(loop.parts)[name] is not None), None)
     report: Report = {
@@ -81,6 +85,7 @@ def build_report(plan: Plan, loop: Loop, collector: Collector, run_folder: Path,
         "architecture": architecture_of(plan),
         "device": device_of(plan),
         "task": dataset.task,
+        "feature_names": list(dataset.feature_names),
         "target_names": list(dataset.target_names),
         "notes": list(dataset.notes),
         "unseen": unseen,
@@ -95,7 +100,7 @@ def build_report(plan: Plan, loop: Loop, collector: Collector, run_folder: Path,
             "last": collector.losses[-1] if collector.losses else None,
             "curve": thinned(collector.losses, CURVE_POINTS),
         },
-        "parameters": parameters_of(loop),
+        "parameters": parameters_of(loop) if examine and progress.status != "diverged" else [],
         "phases": shares(collector.phases),
         **mistakes_of(plan, loop, after, unseen),
         "seconds": {},
@@ -133,7 +138,9 @@ def described_model(plan: Plan, report: Report) -> ModelDescription:
 def last_metrics(loop: Loop) -> Report:
     """Metrics of the weights that the loop's module holds now, for ``described_model``."""
     found: Report = dict.fromkeys(("train", "validation", "test"))
-    return found | {name: evaluate(loop.module, part, loop.loss_function) for name, part in loop.parts if part is not None}
+    return found | {
+        name: evaluate(loop.module, part, loop.loss_function) for name, part in loop.parts if part is not None
+    }
 
 
 def title_of(dataset: Dataset) -> str:
@@ -194,7 +201,7 @@ def thinned(values: Sequence[float], most: int) -> list[float]:
     if count <= most:
         return list(values)
     edges = [1 + (count - 2) * part // (most - 2) for part in range(most - 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
     return [values[0], *means, values[-1]]
 
 

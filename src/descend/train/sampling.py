@@ -1,5 +1,6 @@
 """What is measured only now and then: phase times, norms of every parameter, and whole steps kept as snapshots."""
 
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,17 @@ Batches = Sequence[tuple[Tensor | slice, float]]
 
 def is_sampled(step: int) -> bool:
     """Every step up to 100, then 90 of every tenfold."""
-    return step % max(1, 10 ** (len(str(step)) - 2)) == 0
+    return step < 100 or step % (_power_of_ten(step) // 10) == 0
 
 
 def is_snapshot(step: int) -> bool:
     """Steps 1, 10, 100, 1,000 …"""
-    return step == 10 ** (len(str(step)) - 1)
+    return step == _power_of_ten(step)
+
+
+def _power_of_ten(step: int) -> int:
+    """1, 10, 100 …: the largest that is not above ``step``."""
+    return int(f"1{'0' * (len(str(step)) - 1)}")
 
 
 class Probe:
@@ -55,20 +61,25 @@ class Probe:
         self.last = time.perf_counter()
         self.cost += self.last - now
 
-    def finish(self, emit: Listener) -> None:
-        """Tell what was seen."""
+    def finish(self, emit: Listener) -> bool:
+        """Tell what was seen; False when the loss, a gradient or a value is not finite any more."""
         started = time.perf_counter()
         emit(PhaseTimes(self.step, self.seconds, self.places))
         parameters = self.engine.parameters
         change = parameters.values - self.before
         flats = [parameters.views(flat) for flat in (self.before, self.gradients, change)]
-        norms = torch.stack([norm for flat in flats for norm in torch._foreach_norm(list(flat.values()))])
-        numbers = norms.view(3, -1).t().tolist()  # one device read for all of them
+        norms = [norm for flat in flats for norm in torch._foreach_norm(list(flat.values()))]
+        loss = self.engine.losses[self.engine.filled - 1]
+        *flat_numbers, last_loss = torch.stack([*norms, loss]).tolist()  # one device read for all of them
+        count = len(parameters.value)
+        numbers = zip(*(flat_numbers[kind * count : (kind + 1) * count] for kind in range(3)), strict=True)
         rows = tuple((name, *row) for name, row in zip(parameters.value, numbers, strict=True))
         emit(ParameterNorms(self.step, rows))
+        healthy = all(math.isfinite(number) for number in (*flat_numbers, last_loss))
         if self.kept is not None:
             emit(Snapshot(self.step, self.epoch, self._after_step(self.kept)))
         self.cost += time.perf_counter() - started
+        return healthy
 
     def _wait(self) -> None:
         if self.gpu == "cuda":
@@ -91,7 +102,10 @@ class Probe:
     def _after_step(self, kept: dict[str, Tensor]) -> dict[str, Tensor]:
         engine = self.engine
         parameters = engine.parameters
-        after: dict[str, Tensor] = {"loss": engine.losses[engine.filled - 1], **_named("state_after", engine.optimizer.state, engine)}
+        after: dict[str, Tensor] = {
+            "loss": engine.losses[engine.filled - 1],
+            **_named("state_after", engine.optimizer.state, engine),
+        }
         for prefix, flat in (("before", self.before), ("gradient", self.gradients), ("after", parameters.values)):
             after |= {f"{prefix}.{name}": view for name, view in parameters.views(flat).items()}
         return kept | {name: tensor.detach().to("cpu", copy=True) for name, tensor in after.items()}
