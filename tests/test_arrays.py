@@ -316,14 +316,14 @@ def test_features_that_are_no_numbers() -> None:
 
 @pytest.mark.parametrize("targets", [[1, None], ["a", None]])
 def test_none_is_a_missing_value(targets: object) -> None:
-    text = message([1, 2], targets)
-    assert ("the targets have a missing value, None\n  where: targets, row 1" in text) == (targets == [1, None])
-    assert "None" in text or "'a'" in text
+    assert message([1, 2], targets) == (
+        "the targets have a missing value, None\n  where: targets, row 1\n  help: leave those rows out or fill them in"
+    )
 
 
 def test_the_advice_on_text_and_odd_ids_works() -> None:
-    for labels in (["cat", "dog", "cat"], [-1, 1, -1], [10, 20, 10]):
-        message([1, 2, 3], labels, task="classes") if labels[0] != 10 else None
+    for labels in (["cat", "dog", "cat"], [-1, 1, -1], [10, 2_000_000, 10]):
+        assert "numpy.unique(targets, return_inverse=True)" in message([1, 2, 3], labels)
         names, ids = np.unique(labels, return_inverse=True)
         dataset = build([1, 2, 3], ids, target_names=names.astype(str))
         assert dataset.target_names == tuple(str(name) for name in names)

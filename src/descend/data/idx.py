@@ -64,7 +64,9 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
             raise
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(
-            f"{path.name!r} cannot be read: {reason}", where=str(path).replace("\0", "\\0"), help="check the path and its permissions"
+            f"{path.name!r} cannot be read: {reason}",
+            where=str(path).replace("\0", "\\0"),
+            help="check the path and its permissions",
         ) from None
 
 

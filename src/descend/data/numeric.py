@@ -4,6 +4,7 @@ The messages say what is no number, in which row and column (counted from 0, as 
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -92,12 +93,17 @@ def _refuse_kind(array: NumberArray, role: str) -> None:
         raise DataError(
             f"the {role} are complex numbers ({array.dtype})", help="give real and imaginary part as two columns"
         )
-    first = next((index for index in np.ndindex(array.shape) if not _is_number(array[index])), (0,) * array.ndim)
-    where = f"{role}, {place(first)}"
-    if array.size and array[first] is None:
+    # An example is found near the beginning or not at all: a large table is not read to its end for a message.
+    beginning = list(islice(np.ndindex(array.shape), 100_000))
+    missing = next((index for index in beginning if array[index] is None), None)
+    if missing is not None:
         raise DataError(
-            f"the {role} have a missing value, None", where=where, help="leave those rows out or fill them in"
+            f"the {role} have a missing value, None",
+            where=f"{role}, {place(missing)}",
+            help="leave those rows out or fill them in",
         )
+    first = next((index for index in beginning if not _is_number(array[index])), (0,) * array.ndim)
+    where = f"{role}, {place(first)}"
     raise DataError(
         f"the {role} hold {_KIND_NAMES.get(kind, str(array.dtype))}, not numbers",
         where=f"{where}: {_short(array[first])}" if array.size else "",

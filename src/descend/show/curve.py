@@ -31,15 +31,16 @@ class Scale:
             return math.nan
         if value == math.inf:
             return 1.0
-        if self.low == self.high:
-            return 0.5
-        if not self.logarithmic:
-            # halves, because the difference of two finite floats can overflow
-            height = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        elif value <= 0:
-            height = 0.0
+        if self.logarithmic:
+            if value <= 0:
+                return 0.0
+            # differences of logarithms, because the quotient of two finite floats can overflow
+            height = (math.log(value) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
         else:
-            height = math.log(value / self.low) / math.log(self.high / self.low)
+            span = self.high / 2 - self.low / 2  # halves, because the difference of two finite floats can overflow
+            if span == 0:
+                return 0.5
+            height = (value / 2 - self.low / 2) / span
         return min(max(height, 0.0), 1.0)
 
 

@@ -18,6 +18,8 @@ Cell = str | Text
 SEPARATOR = " · "
 INDENT = "  "
 READABLE_WIDTH = 100
+# One character for one, so that columns and colours stay where they are.
+_ASCII = str.maketrans("·–→×…━╸²█", "-->x~==2#")
 
 
 def open_console(*, stderr: bool = False) -> Console:
@@ -52,10 +54,18 @@ def safe(text: object) -> str:
 def put(console: Console, *lines: Cell) -> None:
     """Print each line as it is."""
     for line in lines:
-        text = Text(line) if isinstance(line, str) else line.copy()
-        text.plain = text.plain.replace(NO_BREAK, " ")
-        text.rstrip()
+        text = printable(Text(line) if isinstance(line, str) else line, ascii_only=console.options.ascii_only)
         console.print(text, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+
+
+def printable(line: Text, *, ascii_only: bool = False) -> Text:
+    """The line as it leaves: no spaces at its end, plain spaces inside, and only ASCII where that is all there is."""
+    text = line.copy()
+    text.plain = text.plain.replace(NO_BREAK, " ")
+    if ascii_only:
+        text.plain = text.plain.translate(_ASCII)
+    text.rstrip()
+    return text
 
 
 def prose(text: str, width: int, *, indent: str = "", style: str = "") -> list[Text]:

@@ -21,7 +21,7 @@ from descend.show.colours import ACCENT, MUTED, WARNING
 from descend.show.curve import plot
 from descend.show.epochs import EpochRow, epoch_table, round_step, row_of_event, unseen_part
 from descend.show.header import header, parameter_count
-from descend.show.layout import INDENT, Cell, facts, look_of, prose, put, safe
+from descend.show.layout import INDENT, Cell, facts, look_of, printable, prose, put, safe
 from descend.show.metrics import name_of, value_of, written
 from descend.show.summary import WIDEST
 
@@ -182,10 +182,10 @@ class Live:
             )
             lines += [*drawn, Text()]
         lines += self._progress.lines(now, width)
-        for line in lines:
-            line.plain = line.plain.replace(numbers.NO_BREAK, " ")
+        drawn_lines = [printable(line, ascii_only=self._console.options.ascii_only) for line in lines]
+        for line in drawn_lines:
             line.no_wrap, line.overflow = True, "crop"
-        return Group(*lines)
+        return Group(*drawn_lines)
 
 
 class _Progress:
