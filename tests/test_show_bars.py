@@ -31,9 +31,9 @@ def test_no_bar_is_longer_than_its_room(share: float, width: int) -> None:
 def test_classes_keep_their_order_and_the_best_is_set_off() -> None:
     lines = probability_bars(["cat", "dog"], [0.25, 0.75], [0.1, 1.2], 40)
     assert shown(lines) == [
-        "                  probability  logit",
+        "                 probability  logit",
         "cat  ███▎             25.0 %   0.10",
-        "dog  ████████▎        75.0 %   1.20",
+        "dog  █████████▊       75.0 %   1.20",
     ]
     assert any(span.style == "bold" for span in lines[2].spans)
     assert not any(span.style == "bold" for span in lines[1].spans)

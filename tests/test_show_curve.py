@@ -75,7 +75,13 @@ def test_the_plot_says_its_ends_and_its_scale() -> None:
 
 
 def test_the_plot_counts_what_is_not_finite() -> None:
-    assert "2 of 4 values are not finite" in plot([1.0, 2.0, INF, NAN], 60)[-1].plain
+    assert "2 of 4 losses are not finite" in plot([1.0, 2.0, INF, NAN], 60)[-1].plain
+
+
+def test_what_does_not_fit_below_the_plot_is_left_out() -> None:
+    lines = [line.plain for line in plot([2.0, 1.0, NAN], 30, ends=("loss of a long name", "step 3"))]
+    assert lines[-1] == "          loss of a long name"
+    assert max(map(len, lines)) <= 30
 
 
 def test_half_the_share_takes_half_the_width() -> None:

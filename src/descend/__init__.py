@@ -9,7 +9,9 @@
 Names are imported when they are first used, so that ``import descend`` alone does not import torch.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,3 +62,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+class _Package(ModuleType):
+    """Keeps ``descend.train`` the function: importing the room of that name would put the room in its place."""
+
+    @property
+    def train(self) -> Any:
+        return __getattr__("train")
+
+    @train.setter
+    def train(self, room: ModuleType) -> None:
+        """What the import system says of the room is not needed: ``from descend.train import …`` does not look here."""
+
+
+sys.modules[__name__].__class__ = _Package

@@ -3,26 +3,19 @@
 Imports torch only inside a command, so that help answers at once.
 """
 
-import contextlib
-import json
-import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token
 
-from descend.errors import DescendError, UsageError
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from descend.errors import DescendError, StorageError, UsageError
+from descend.show.output import Output, drop_output, open_output, print_json, problem
 
 _STARTED = time.time()
-_WRONG_USE = 2
 _INTERRUPTED = 1
-_HELP_HELP = "descend --help lists the commands, descend COMMAND --help its flags"
 
 app = App(
     name="descend",
@@ -45,6 +38,14 @@ CodeFlag = Annotated[
 ]
 
 
+def _as_in_a_recipe(_kind: object, tokens: Sequence[Token]) -> Any:
+    """The value of a flag read as that of ``--set``: the recipe checks both, and says all that is wrong at once."""
+    from descend.train.recipe import parse_assignment
+
+    text = tokens[0].value
+    return parse_assignment(f"value={text}")[1] if text.strip() else text
+
+
 @app.command
 def train(
     data: Annotated[str | None, Parameter(help="A built-in set; descend data lists them.")] = None,
@@ -58,10 +59,16 @@ def train(
         Parameter(group=_recipe, help="mse, mae, huber; cross-entropy, nll, binary-cross-entropy."),
     ] = None,
     optimizer: Annotated[str | None, Parameter(group=_recipe, help="sgd, adam or adamw.")] = None,
-    lr: Annotated[float | None, Parameter(group=_recipe, help="Learning rate.")] = None,
-    batch_size: Annotated[str | None, Parameter(group=_recipe, help="Rows a step looks at, or all.")] = None,
-    epochs: Annotated[int | None, Parameter(group=_recipe, help="Passes over the training rows.")] = None,
-    seed: Annotated[int | None, Parameter(group=_recipe, help="Where all random numbers start.")] = None,
+    lr: Annotated[float | None, Parameter(group=_recipe, converter=_as_in_a_recipe, help="Learning rate.")] = None,
+    batch_size: Annotated[
+        int | str | None, Parameter(group=_recipe, converter=_as_in_a_recipe, help="Rows a step looks at, or all.")
+    ] = None,
+    epochs: Annotated[
+        int | None, Parameter(group=_recipe, converter=_as_in_a_recipe, help="Passes over the training rows.")
+    ] = None,
+    seed: Annotated[
+        int | None, Parameter(group=_recipe, converter=_as_in_a_recipe, help="Where all random numbers start.")
+    ] = None,
     gradients: Annotated[str | None, Parameter(group=_recipe, help="by-hand, autograd, or auto.")] = None,
     layout: Annotated[
         str | None, Parameter(group=_recipe, help="Of scores-two: rows, or reshape, which repeats a published fault.")
@@ -87,13 +94,13 @@ def train(
         "loss": loss,
         "optimizer": optimizer,
         "lr": lr,
-        "batch_size": int(batch_size) if batch_size and batch_size.lstrip("-").isdecimal() else batch_size,
+        "batch_size": batch_size,
         "epochs": epochs,
         "seed": seed,
         "gradients": gradients,
         "layout": layout,
     }
-    with _output(as_json=json) as console:
+    with open_output(as_json=json) as output:
         from descend import run as door
         from descend.train.recipe import assignments, read_recipe
 
@@ -102,46 +109,46 @@ def train(
         settings |= {key: value for key, value in flags.items() if value is not None}
         chosen = settings.pop("data", None)
         data = data or chosen
-        if not isinstance(data, str):
+        if data and not isinstance(data, str):
+            raise UsageError(f"data = {data}: expected the name of a set", help="descend data lists them")
+        if not data:
             raise UsageError(
                 "there is nothing to train on", help="name a set: descend train mnist (descend data lists them)"
             )
         planned = door.planned_training(data, load_data=not dry_run, **settings)
         if dry_run:
-            return _show_plan(planned, console, as_json=json)
-        return _train(planned, console, name=name, runs=runs, pause=pause, as_json=json)
+            return _show_plan(planned, output)
+        return _train(planned, output, name=name, runs=runs, pause=pause)
 
 
-def _show_plan(planned: Any, console: "Console", *, as_json: bool) -> int:
+def _show_plan(planned: Any, output: Output) -> int:
     from descend.show.choices import dry_run
 
     recipe, choices = planned.recipe.as_json(), [choice.as_json() for choice in planned.choices]
-    if as_json:
-        _print_json({"recipe": recipe, "choices": choices})
+    if output.as_json:
+        output.answer({"recipe": recipe, "choices": choices})
     else:
-        dry_run(recipe, choices, console)
+        dry_run(recipe, choices, output.console)
     return 0
 
 
-def _train(
-    planned: Any, console: "Console", *, name: str | None, runs: str | None, pause: int | None, as_json: bool
-) -> int:
+def _train(planned: Any, output: Output, *, name: str | None, runs: str | None, pause: int | None) -> int:
     from descend import run as door
     from descend.errors import Diverged
     from descend.show.summary import summary
 
     status, failure = 0, None
     try:
-        run = door.train_plan(planned, name=name, runs=runs, console=console, pause=pause, started=_STARTED)
+        run = door.train_plan(planned, name=name, runs=runs, console=output.console, pause=pause, started=_STARTED)
         report = run.report
     except Diverged as error:
         if error.report is None:
             raise
         report, failure, status = error.report, error, error.exit_status
-    if as_json:
-        _print_json(report)
+    if output.as_json:
+        output.answer(report)
     images = door.worst_images(report, planned.dataset)
-    summary(report, console, images, with_header=False)  # the live view has printed it
+    summary(report, output.console, images, with_header=False)  # the live view has printed it
     if failure is not None:
         _print_error(failure)
     return status
@@ -152,8 +159,8 @@ def data(*, json: JsonFlag = False) -> int:
     """List the built-in sets, a line each."""
     from descend.data.catalogue import CATALOGUE
 
-    with _output(as_json=json) as console:
-        if json:
+    with open_output(as_json=json) as output:
+        if output.as_json:
             sets = [
                 {
                     "name": each.name,
@@ -167,11 +174,11 @@ def data(*, json: JsonFlag = False) -> int:
                 }
                 for each in CATALOGUE.values()
             ]
-            _print_json({"sets": sets})
+            output.answer({"sets": sets})
             return 0
         width = max(len(name) for name in CATALOGUE)
         for each in CATALOGUE.values():
-            console.print(f"{each.name:<{width}}  {each.line}", soft_wrap=True)
+            output.console.print(f"{each.name:<{width}}  {each.line}", soft_wrap=True)
         return 0
 
 
@@ -188,7 +195,7 @@ def runs(
     from descend.record.runs import find_run, list_runs, runs_folder
     from descend.show.runs import compare_runs, runs_table
 
-    with _output(as_json=json) as console:
+    with open_output(as_json=json) as output:
         base = runs_folder(runs)
         if len(names) not in (0, 2):
             raise UsageError(
@@ -197,16 +204,16 @@ def runs(
             )
         if not names:
             found = list_runs(base)
-            if json:
-                _print_json({"runs": [_run_json(each) for each in found]})
+            if output.as_json:
+                output.answer({"runs": [_run_json(each) for each in found]})
             else:
-                runs_table(found, console, base=str(base))
+                runs_table(found, output.console, base=str(base))
             return 0
         with Reader(find_run(names[0], base)) as first, Reader(find_run(names[1], base)) as second:
-            if json:
-                _print_json({"runs": [_run_json(first.info), _run_json(second.info)]})
+            if output.as_json:
+                output.answer({"runs": [_run_json(first.info), _run_json(second.info)]})
             else:
-                compare_runs(first.info, second.info, console, curves=(first.steps().loss, second.steps().loss))
+                compare_runs(first.info, second.info, output.console, curves=(first.steps().loss, second.steps().loss))
         return 0
 
 
@@ -220,17 +227,17 @@ def evaluate(
     json: JsonFlag = False,
 ) -> int:
     """Examine a trained model again on the set it was trained on."""
-    with _output(as_json=json) as console:
+    with open_output(as_json=json) as output:
         from descend import run as door
         from descend.show.predictions import evaluation
 
         loaded = door.load(model, code=code, runs=runs)
         metrics = door.evaluate(loaded)
         part, rows = metrics.pop("part"), metrics.pop("rows")
-        if json:
-            _print_json({"model": model, "part": part, "rows": rows, "metrics": metrics})
+        if output.as_json:
+            output.answer({"model": model, "part": part, "rows": rows, "metrics": metrics})
         else:
-            evaluation(console, model, rows, part, metrics, loaded.description.target_names)
+            evaluation(output.console, model, rows, part, metrics, loaded.description.target_names)
         return 0
 
 
@@ -249,24 +256,30 @@ def predict(
     json: JsonFlag = False,
 ) -> int:
     """Ask a trained model about pictures, or about numbers."""
-    with _output(as_json=json) as console:
+    with open_output(as_json=json) as output:
         from descend import run as door
 
         loaded = door.load(model, code=code, runs=runs)
-        if loaded.description.preparation.get("kind") == "digit":
+        kind = loaded.description.preparation.get("kind")
+        if kind not in ("digit", "columns"):
+            raise UsageError(
+                f"this model takes arrays of shape {loaded.description.architecture.feature_shape}, which cannot be typed here",
+                help=f"in Python: descend.load({model!r}).predict(features)",
+            )
+        if kind == "digit":
             if values or not images:
                 raise UsageError(
                     "this model reads pictures", help=f"give a picture of a digit: descend predict {model} digit.png"
                 )
             predictions = door.predict_images(loaded, images)
-            return _show_images(predictions, console, as_json=json)
+            return _show_images(predictions, output)
         if images or not values:
             example = " ".join(f"{name}=1,2" for name in loaded.description.feature_names)
             raise UsageError(
                 "this model reads numbers", help=f"give its columns: descend predict {model} --values {example}"
             )
         prediction = door.predict_values(loaded, values)
-        return _show_values(prediction, console, as_json=json)
+        return _show_values(prediction, output)
 
 
 def _plain(value: object) -> object:
@@ -289,17 +302,17 @@ def _run_json(run: Any) -> dict[str, Any]:
     }
 
 
-def _show_images(predictions: Any, console: "Console", *, as_json: bool) -> int:
+def _show_images(predictions: Any, output: Output) -> int:
     from descend.show.predictions import class_prediction
 
-    if as_json:
-        _print_json({"predictions": [{key: each[key] for key in each if key != "pixels"} for each in predictions]})
+    if output.as_json:
+        output.answer({"predictions": [{key: each[key] for key in each if key != "pixels"} for each in predictions]})
         return 0
     for number, each in enumerate(predictions):
         if number:
-            console.print()
+            output.console.print()
         class_prediction(
-            console,
+            output.console,
             each["file"],
             each["names"],
             each["probabilities"],
@@ -310,58 +323,32 @@ def _show_images(predictions: Any, console: "Console", *, as_json: bool) -> int:
     return 0
 
 
-def _show_values(prediction: Any, console: "Console", *, as_json: bool) -> int:
+def _show_values(prediction: Any, output: Output) -> int:
     from descend.show.predictions import table_prediction
 
-    if as_json:
-        _print_json(prediction)
+    if output.as_json:
+        output.answer(prediction)
         return 0
     table_prediction(
-        console, prediction["features"], prediction["rows"], prediction["targets"], prediction["predictions"]
+        output.console, prediction["features"], prediction["rows"], prediction["targets"], prediction["predictions"]
     )
     return 0
-
-
-def _print_json(value: Any) -> None:
-    """Exactly one JSON object on the real standard output."""
-    json_out = sys.__stdout__ if sys.stdout is sys.stderr else sys.stdout
-    assert json_out is not None
-    json_out.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
-    json_out.flush()
 
 
 def _print_error(error: DescendError) -> None:
     sys.stderr.write(f"descend: {error}\n")
 
 
-@contextlib.contextmanager
-def _output(*, as_json: bool) -> Iterator["Console"]:
-    """The console to show things on; with ``--json`` it is stderr, and whatever else prints goes there too."""
-    from descend.show.layout import open_console
-
-    if not as_json:
-        yield open_console()
-        return
-    with contextlib.redirect_stdout(sys.stderr):
-        try:
-            yield open_console(stderr=True)
-        except DescendError as error:
-            problem = {"kind": type(error).__name__, "what": error.what, "where": error.where, "help": error.help}
-            _print_json({"error": problem})
-            raise
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0 done, 1 failed, 2 used wrongly."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        result = app(list(arguments), exit_on_error=False, print_error=False)
+        result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except CycloptsError as error:
-        if "--json" in arguments:
-            _print_json({"error": {"kind": "UsageError", "what": str(error), "where": "", "help": _HELP_HELP}})
-        sys.stderr.write(f"descend: {error}\n  help: {_HELP_HELP}\n")
-        return _WRONG_USE
+        return _used_wrongly(error, as_json="--json" in arguments)
     except DescendError as error:
         _print_error(error)
         return error.exit_status
@@ -369,5 +356,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("descend: interrupted\n")
         return _INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 0
+    except OSError as error:
+        drop_output()
+        return _refused(error)
+
+
+def _used_wrongly(error: CycloptsError, *, as_json: bool) -> int:
+    from descend.show.wrong_use import explained
+
+    wrong = explained(error, tuple(name for name in app if not name.startswith("-")))
+    if as_json:
+        print_json(problem(wrong), sys.stdout)
+    _print_error(wrong)
+    return wrong.exit_status
+
+
+def _refused(error: OSError) -> int:
+    from descend.record.files import help_for, reason_of
+
+    if error.filename is None:
+        where, help = "the output", "free some space there, or send the output elsewhere"
+    else:
+        where, help = str(error.filename), help_for(error)
+    _print_error(StorageError(f"the system refused: {reason_of(error)}", where=where, help=help))
+    return StorageError.exit_status

@@ -22,7 +22,7 @@ from descend.data.catalogue import CATALOGUE
 from descend.data.columns import rows_from_columns
 from descend.data.dataset import Dataset, Examples, Task
 from descend.data.digit import read_digit
-from descend.errors import DataError, ModelError, RecordError
+from descend.errors import DataError, ModelError, RecipeError, RecordError, UsageError
 from descend.models import folder as model_folder
 from descend.models.model import Model
 from descend.record.events import Event, Listener, Message, StepsDone
@@ -38,7 +38,7 @@ from descend.train.losses import LOSSES
 from descend.train.metrics import evaluate as measure
 from descend.train.pause import numbers_of, open_debugger
 from descend.train.prepare import Plan, plan
-from descend.train.recipe import Recipe, read_recipe
+from descend.train.recipe import Recipe, check_settings, read_recipe
 
 _PAGE_WIDTH = 100
 
@@ -69,7 +69,7 @@ class Run:
             info = record.info
         if info.report is None:
             raise RecordError(
-                f"the run '{self.name}' has no report: it is {info.status}",
+                f"the run '{self.name}' has no report: it {_in_words(info.status)}",
                 where=str(self.path),
                 help="its steps up to there can be read with run.record(), or compared with descend runs A B",
             )
@@ -202,8 +202,13 @@ def settings_of(recipe: Recipe | Mapping[str, Any] | PathLike | None) -> dict[st
         settings = recipe.as_json()
     elif isinstance(recipe, Mapping):
         settings = dict(recipe)
-    else:
+    elif isinstance(recipe, str | os.PathLike):
         settings = read_recipe(Path(recipe))
+    else:
+        raise RecipeError(
+            [f"recipe is of the type {type(recipe).__name__}"],
+            help="give a Recipe, a mapping, or the path of a TOML file",
+        )
     settings.pop("data", None)
     return settings
 
@@ -218,6 +223,8 @@ def train_plan(
     started: float | None = None,
 ) -> Run:
     """Train what was planned; arguments as for ``train``, ``console`` for the live view."""
+    if pause is not None and (not isinstance(pause, int) or pause < 1):
+        raise UsageError(f"there is no step {pause} to pause in", help="steps are counted from 1: --pause 1")
     run_folder = new_run_folder(runs_folder(runs), name, planned.info.name)
     classes = planned.info.outputs if planned.info.task == "classes" else None
     live = Live(console, classes=classes) if console is not None else None
@@ -281,11 +288,16 @@ def find_model(path: PathLike, *, runs: str | None = None) -> Path:
         with Reader(run_folder) as record:
             status = record.info.status
         raise ModelError(
-            f"the run '{run_folder.name}' left no model: it is {status}",
+            f"the run '{run_folder.name}' left no model: it {_in_words(status)}",
             where=str(run_folder),
             help="a model is kept when a training ends, also by Ctrl-C; descend runs shows which did",
         )
     return run_folder / MODEL_FOLDER
+
+
+def _in_words(status: str) -> str:
+    """``"it …"``: died, failed and diverged say it themselves."""
+    return {"running": "is still running", "interrupted": "was interrupted"}.get(status, status)
 
 
 def predict_images(model: Model, files: Sequence[PathLike]) -> list[dict[str, Any]]:
@@ -345,14 +357,34 @@ def evaluate(
     """
     if not isinstance(model, Model):
         model = load(model, code=code, runs=runs)
+    loss = LOSSES.get(model.description.loss)
+    if loss is None:
+        raise ModelError(
+            f"the model was trained with the loss '{model.description.loss}', which this descend does not know",
+            help=f"it knows {', '.join(LOSSES)}",
+        )
     part, examples = _own_examples(model) if data is None else ("given", _examples_for(model, data))
-    return {"part": part, "rows": len(examples), **measure(model.module, examples, LOSSES[model.description.loss])}
+    return {"part": part, "rows": len(examples), **measure(model.module, examples, loss)}
 
 
 def _examples_for(model: Model, data: tuple[object, object]) -> Examples:
+    if not isinstance(data, tuple) or len(data) != 2:
+        raise DataError("data is not a pair", help="give (features, targets), or leave it out")
     description = model.description
     names = description.target_names if description.task == "classes" else None
     dataset = from_arrays(*data, task=description.task, target_names=names)
+    _check_fit(model, dataset)
+    return dataset.train
+
+
+def _check_fit(model: Model, dataset: Dataset) -> None:
+    """Nothing where the model can be examined on the examples; DataError where they have another form."""
+    description = model.description
+    if dataset.task != description.task:
+        raise DataError(
+            f"'{dataset.name}' holds {dataset.task}, and the model predicts {description.task}",
+            help="give targets of the kind the model was trained on",
+        )
     if dataset.feature_shape != description.architecture.feature_shape:
         raise DataError(
             f"examples of shape {dataset.feature_shape} do not fit the model, which takes {description.architecture.feature_shape}",
@@ -363,20 +395,21 @@ def _examples_for(model: Model, data: tuple[object, object]) -> Examples:
             f"{dataset.outputs} target columns do not fit the model, which predicts {', '.join(description.target_names)}",
             help="give one column for each",
         )
-    return dataset.train
 
 
 def _own_examples(model: Model) -> tuple[str, Examples]:
     """The part of the built-in set a model was trained on that says most about it."""
-    recipe = model.description.recipe
-    name = recipe.get("data", "")
+    settings, _ = check_settings(model.description.recipe)  # the folder may come from a stranger
+    name, seed = str(settings.get("data", "")), settings.get("seed", 0)
     if name not in CATALOGUE:
         raise DataError(
             f"the model was trained on '{name}', which is not kept with it",
             help="in Python: descend.evaluate(model, (features, targets))",
         )
-    torch.manual_seed(int(recipe.get("seed", 0)))
-    dataset = builtin.load(name, seed=int(recipe.get("seed", 0)), layout=str(recipe.get("layout", "rows")))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # `line` is drawn from the global generator
+        dataset = builtin.load(name, seed=seed, layout=settings.get("layout", "rows"))
+    _check_fit(model, dataset)
     return ("test", dataset.test) if dataset.test is not None else ("train", dataset.train)
 
 

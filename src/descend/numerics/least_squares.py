@@ -14,7 +14,8 @@ def curvature(features: Tensor, outputs: int = 1, *, bias: bool = True) -> Tenso
     if bias:
         x = torch.cat([x, x.new_ones(len(x), 1)], dim=1)  # (N, in + 1)
     hessian = 2 / (len(x) * outputs) * (x.t() @ x)
-    return torch.linalg.eigvalsh(hessian).clamp(min=0)
+    eigenvalues: Tensor = torch.linalg.eigvalsh(hessian)
+    return eigenvalues.clamp(min=0)
 
 
 def largest_stable_rate(features: Tensor, outputs: int = 1, *, bias: bool = True) -> float:

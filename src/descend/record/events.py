@@ -92,6 +92,89 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class ParametersSeen:
+    """Parameters of a watched script that were seen for the first time."""
+
+    step: int
+    rows: tuple[tuple[str, tuple[int, ...], str], ...]  # name, shape, and how it was found: "module", "variable" or "loop"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSeen:
+    """A tensor that a step or an evaluation began with: its form, and a hash of each row to know rows again by."""
+
+    step: int
+    name: str  # the variable that holds it, or ""
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    fingerprints: tuple[int, ...]  # of the first rows, 63 bits each
+    evaluation: int = 0  # number of the evaluation it belongs to; 0 for a training step
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCalls:
+    """Which modules were called in one sampled step, in which mode."""
+
+    step: int
+    rows: tuple[tuple[str, str, bool, int], ...]  # name, class, training mode, how often
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Forward passes that no backward followed, told when training goes on or the script ends."""
+
+    number: int  # counted from 1
+    step: int  # the last training step before it
+    passes: int
+    seconds: float
+    gradients: bool  # whether a graph was built
+    training_mode: tuple[str, ...]  # modules that stood in training mode
+    place: tuple[str, int]  # file and line of the first pass
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A line that the script printed, with the step it was printed after."""
+
+    step: int
+    text: str
+    place: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRead:
+    """A number that the script took out of a tensor."""
+
+    step: int
+    how: str  # "item", "float" or "tolist"
+    value: float
+    tensor: str  # "loss", the name of a parameter, or ""
+    place: tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """Every operation of one step, in order, as JSON values.
+
+    Each row: index, name, module (the owner's name), file, line, inputs (indices of earlier rows, or names of parameters and of
+    tensors that came from outside), shapes (of each output), dtype, values (all of a small output) or least, mean, most, std.
+    """
+
+    step: int
+    rows: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Something that could not be watched, and why."""
+
+    what: str
+    why: str
+    place: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The last event. ``status``: finished, stopped early, interrupted, diverged, failed."""
 
@@ -99,5 +182,22 @@ class RunEnded:
     report: Mapping[str, Any]  # the JSON report of the run
 
 
-Event = RunStarted | StepsDone | PhaseTimes | ParameterNorms | EpochDone | Snapshot | Message | RunEnded
+Event = (
+    RunStarted
+    | StepsDone
+    | PhaseTimes
+    | ParameterNorms
+    | EpochDone
+    | Snapshot
+    | Message
+    | ParametersSeen
+    | BatchSeen
+    | ModuleCalls
+    | Evaluation
+    | Printed
+    | ValueRead
+    | Operations
+    | Unseen
+    | RunEnded
+)
 Listener = Callable[[Event], None]

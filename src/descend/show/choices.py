@@ -41,7 +41,9 @@ def dry_run(
     put(
         console,
         "",
-        "To change one: --set key=value. To keep them: write them to a TOML file, a line each, for --recipe FILE.",
+        *prose(
+            "To change one: --set key=value. To keep them: write them to a TOML file, for --recipe FILE.", console.width
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from descend.show.colours import ACCENT, MUTED
-from descend.show.layout import INDENT, SEPARATOR, Look
+from descend.show.layout import INDENT, SEPARATOR, Look, shorten
 from descend.show.numbers import short
 
 # Bits of the braille dots of a character, from the bottom row to the top one, for its left and its right column.
@@ -103,17 +103,21 @@ def plot(
     missing = sum(not math.isfinite(value) for value in values)
     notes = ["log scale"] if scale.logarithmic else []
     if missing:
-        notes.append(f"{missing} of {len(values)} values are not finite")
-    caption = _caption(ends, notes, max(map(cell_len, drawn)))
+        notes.append(f"{missing} of {len(values):,} losses {'is' if missing == 1 else 'are'} not finite")
+    caption = _caption(ends, notes, max(map(cell_len, drawn)), space)
     if caption:
         lines.append(Text(indent + " " * (margin + 2)).append(caption, style=MUTED))
     return lines
 
 
-def _caption(ends: tuple[str, str], notes: list[str], width: int) -> str:
+def _caption(ends: tuple[str, str], notes: list[str], width: int, most: int) -> str:
+    """What the curve's left end is, its notes, and below its right end what that is, where there is room for it."""
     first, last = ends
-    left = SEPARATOR.join(filter(None, [first, *notes]))
-    if not last:
+    parts = [part for part in (first, *notes) if part]
+    while len(parts) > 1 and cell_len(SEPARATOR.join(parts)) > most:
+        parts.pop()
+    left = shorten(SEPARATOR.join(parts), most)
+    if not last or cell_len(left) + 2 + cell_len(last) > most:
         return left
     return left + " " * max(2, width - cell_len(left) - cell_len(last)) + last
 

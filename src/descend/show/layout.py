@@ -1,5 +1,7 @@
 """Lines of text laid out to a width: prose, lists of short facts, columns. No line ends in spaces, no text is read as markup."""
 
+import contextlib
+import os
 import sys
 import textwrap
 import unicodedata
@@ -31,7 +33,19 @@ def open_console(*, stderr: bool = False) -> Console:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None and not (stream.encoding or "").lower().startswith("utf"):
         reconfigure(errors="replace")
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+class _Console(Console):
+    """A console whose reader may leave, as with ``| head``: a training outlasts its audience."""
+
+    def on_broken_pipe(self) -> None:
+        """What is still to be shown goes nowhere, and nothing is raised."""
+        self.quiet = True
+        with contextlib.suppress(OSError, ValueError):  # a stream without a file needs nothing
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.file.fileno())
+            os.close(nowhere)
 
 
 def look_of(console: Console) -> Look:

@@ -94,11 +94,6 @@ def seconds(value: float | None) -> str:
     return text.replace(" ", NO_BREAK)
 
 
-def size(shape: tuple[int, ...] | list[int]) -> str:
-    """``28×28``; a scalar is ``1``."""
-    return "×".join(f"{side}" for side in shape) or "1"
-
-
 def _not_finite(value: float) -> str:
     if math.isnan(value):
         return "nan"

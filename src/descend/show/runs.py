@@ -1,5 +1,6 @@
 """Runs in a list, and two of them side by side."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -28,7 +29,7 @@ _STATUS_COLOURS: Mapping[str, str] = {
 }
 _COLUMNS = ("run", "started", "status", "model", "epochs", "loss", "result", "time")
 _LEFT = ("run", "started", "status", "model")
-_GIVEN_UP_FIRST = ("model", "time", "started", "epochs", "loss")  # in a narrow terminal
+_GIVEN_UP_FIRST = ("model", "started", "time", "epochs", "loss")  # in a narrow terminal
 _HIGHER_IS_BETTER = ("accuracy", "macro_f1", "r2")
 _CURVE_HEIGHT = 4
 _CURVE_WIDTH = 78
@@ -70,7 +71,7 @@ def compare_runs(
         len(drawn[0]) > 1 and list(drawn[0]) == list(drawn[1]) and reports[0].get("steps") == reports[1].get("steps")
     )
     same = " Their loss curves are identical." if identical else ""
-    put(console, *prose(_verdict(names, reports) + same, width, style=STRONG))
+    put(console, *prose(_verdict(names, (first, second)) + same, width, style=STRONG))
     put(console, "", *_settings(names, first.recipe, second.recipe))
     results = _results(names, (first, second), reports)
     if results:
@@ -85,10 +86,14 @@ def _plots(
     reports: tuple[Metrics, Metrics],
     width: int,
 ) -> None:
-    """The curves on one scale, a step as wide in the one as in the other; each on its own where the data are not the same."""
+    """The curves on one scale, a step as wide in the one as in the other; each on its own where the data are not the same.
+
+    A run that diverged has a scale of its own too: on it nothing of the other would be seen.
+    """
     comparable = reports[0].get("title") == reports[1].get("title")
     means = [_thinned(values) for values in drawn]
-    scale = scale_of([*means[0], *means[1]]) if comparable else None
+    finite = all(math.isfinite(value) for curve in means for value in curve)
+    scale = scale_of([*means[0], *means[1]]) if comparable and finite else None
     steps = [value_of(report, "steps") or 0.0 for report in reports]
     for name, values, own, colour in zip(names, means, steps, (ACCENT, WARNING), strict=False):
         if len(values) < 2:
@@ -162,18 +167,26 @@ def _result(report: Mapping[str, Any]) -> tuple[str, str, float | None]:
     return "", "", None
 
 
-def _verdict(names: tuple[str, str], reports: tuple[Metrics, Metrics]) -> str:
+def _verdict(names: tuple[str, str], runs: tuple[RunInfo, RunInfo]) -> str:
     """Which of the two did better, where they were measured alike."""
+    reports = [run.report or {} for run in runs]
     (part, metric, first), (other_part, other_metric, second) = _result(reports[0]), _result(reports[1])
-    titles = [report.get("title") for report in reports]
-    if first is None or second is None or (part, metric) != (other_part, other_metric) or titles[0] != titles[1]:
+    missing = [
+        f"{name} ({safe(run.status)})"
+        for name, run, value in zip(names, runs, (first, second), strict=True)
+        if value is None
+    ]
+    if first is None or second is None:
+        return f"There is no result to compare of {' and '.join(missing)}."
+    if (part, metric) != (other_part, other_metric) or reports[0].get("title") != reports[1].get("title"):
         return f"{names[0]} and {names[1]} were not measured on the same examples: their results cannot be compared."
     where = f"{name_of(metric)} on the {part} rows"
     values = written(metric, first), written(metric, second)
     if first == second:
         return f"{names[0]} and {names[1]} have the same {where}: {values[0]}."
-    better = 0 if (first > second) == (metric in _HIGHER_IS_BETTER) else 1
-    direction = "higher" if metric in _HIGHER_IS_BETTER else "lower"
+    higher = metric in _HIGHER_IS_BETTER
+    better = 0 if (first > second) == higher else 1
+    direction = "higher" if higher else "lower"
     return (
         f"{names[better]} has the {direction} {where}: {values[better]}, and {names[1 - better]} {values[1 - better]}."
     )
@@ -218,10 +231,12 @@ def _results(names: tuple[str, str], runs: tuple[RunInfo, RunInfo], reports: tup
 
 
 def _thinned(values: Sequence[float]) -> list[float]:
-    """Means of equal stretches, so that one lucky batch among thousands does not set the scale."""
-    n, parts = len(values), min(len(values), _POINTS)
-    stretches = [values[part * n // parts : (part + 1) * n // parts] for part in range(parts)]
-    return [sum(stretch) / len(stretch) for stretch in stretches]
+    """Means of equal stretches, so that one lucky batch among thousands does not set the scale; the ends as they are."""
+    if len(values) <= _POINTS:
+        return list(values)
+    inner, parts = values[1:-1], _POINTS - 2
+    stretches = [inner[part * len(inner) // parts : (part + 1) * len(inner) // parts] for part in range(parts)]
+    return [values[0], *(sum(stretch) / len(stretch) for stretch in stretches), values[-1]]
 
 
 def _best(metric: str, values: Sequence[float | None]) -> float | None:

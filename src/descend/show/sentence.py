@@ -47,11 +47,10 @@ def _ending(report: Report) -> str:
     if status == "failed":
         return f"The training failed: {message}" if message else "The training failed."
     if status == "interrupted":
-        if done == 0:
-            return _joined("Interrupted in the first epoch.", message)
-        return _joined(f"Interrupted after {numbers.plural(done, 'epoch')}{of_planned}.", message)
+        when = f"after {numbers.plural(done, 'epoch')}{of_planned}" if done else "in the first epoch"
+        return f"Interrupted {when}{_because(message)}"
     if status == "stopped early":
-        return _joined(f"Stopped early, after {numbers.plural(done, 'epoch')}{of_planned}.", message)
+        return f"Stopped early, after {numbers.plural(done, 'epoch')}{of_planned}{_because(message)}"
     return ""
 
 
@@ -206,8 +205,8 @@ def _share(share: float) -> str:
     return numbers.percent(share, 1, most=3)
 
 
-def _joined(first: str, second: str) -> str:
-    return f"{first} {second}" if second else first
+def _because(message: str) -> str:
+    return f": {message}" if message else "."
 
 
 def _full_stop(text: str) -> str:

@@ -5,7 +5,7 @@ input: that is the chain rule, one layer at a time. Nothing is allocated after t
 into a tensor that stands ready (``out=``), which is why these formulas are also the fast way to train.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -21,12 +21,21 @@ class Layer(Protocol):
     def backward(self, gradient: Tensor) -> Tensor: ...
 
 
+class Loss(Protocol):
+    """From the output and the targets to L, and to the gradient of L by the output, still to be multiplied by ``scale``."""
+
+    scale: float
+
+    def forward(self, output: Tensor, y: Tensor) -> Tensor: ...
+    def backward(self) -> Tensor: ...
+
+
 class Linear:
     """z = x·Wᵀ + b      x (B, in) · W (out, in) · b (out,) · z (B, out)"""
 
     def __init__(self, layer: nn.Linear, gradients: Sequence[Tensor], rows: int, *, first: bool) -> None:
         self.W, self.W_T = layer.weight.detach(), layer.weight.detach().t()
-        self.b = None if layer.bias is None else layer.bias.detach()
+        self.b: Tensor | None = None if layer.bias is None else layer.bias.detach()
         self.dW, self.db = gradients[0], gradients[-1]
         self.z = self.W.new_empty(rows, layer.out_features)
         self.dx = None if first else self.W.new_empty(rows, layer.in_features)  # nobody asks for ∂L/∂data
@@ -54,7 +63,8 @@ class ReLU:
         return self.h
 
     def backward(self, dh: Tensor) -> Tensor:
-        return _aten.threshold_backward.grad_input(dh, self.h, 0, grad_input=dh)  # ∂L/∂z = ∂L/∂h where h > 0, else 0
+        _aten.threshold_backward.grad_input(dh, self.h, 0, grad_input=dh)  # ∂L/∂z = ∂L/∂h where h > 0, else 0
+        return dh
 
 
 class Tanh:
@@ -65,7 +75,8 @@ class Tanh:
         return self.h
 
     def backward(self, dh: Tensor) -> Tensor:
-        return _aten.tanh_backward.grad_input(dh, self.h, grad_input=dh)  # ∂L/∂z = ∂L/∂h·(1 − h²)
+        _aten.tanh_backward.grad_input(dh, self.h, grad_input=dh)  # ∂L/∂z = ∂L/∂h·(1 − h²)
+        return dh
 
 
 class Sigmoid:
@@ -76,7 +87,8 @@ class Sigmoid:
         return self.h
 
     def backward(self, dh: Tensor) -> Tensor:
-        return _aten.sigmoid_backward.grad_input(dh, self.h, grad_input=dh)  # ∂L/∂z = ∂L/∂h·h·(1 − h)
+        _aten.sigmoid_backward.grad_input(dh, self.h, grad_input=dh)  # ∂L/∂z = ∂L/∂h·h·(1 − h)
+        return dh
 
 
 class MeanSquaredError:
@@ -91,7 +103,8 @@ class MeanSquaredError:
 
     def forward(self, prediction: Tensor, y: Tensor) -> Tensor:
         torch.sub(prediction, y, out=self.error)  # ŷ − y                                      (B, T)
-        return _aten.mse_loss(prediction, y)  # L = Σ (ŷ − y)² / n                      ()
+        loss: Tensor = _aten.mse_loss(prediction, y)  # L = Σ (ŷ − y)² / n                     ()
+        return loss
 
     def backward(self) -> Tensor:
         return self.error  # ∂L/∂ŷ = (2/n)·(ŷ − y), without its factor                         (B, T)
@@ -108,21 +121,29 @@ class CrossEntropy:
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         self.y = y
         torch._log_softmax(z, 1, False, out=self.log_p)  # log p = z − log Σ eᶻ                (B, classes)
+        loss: Tensor
         loss, self.weight = _aten.nll_loss_forward(self.log_p, y, None, 1, -100)
         return loss  # L = −Σ log p[y] / B                                                     ()
 
     def backward(self) -> Tensor:
-        d = _aten.nll_loss_backward(self.one, self.log_p, self.y, None, 1, -100, self.weight)  # ∂L/∂log p = −onehot(y)/B
-        return torch._log_softmax_backward_data(d, self.log_p, 1, d.dtype, out=self.dz)  # ∂L/∂z = (softmax(z) − onehot(y))/B
+        # ∂L/∂log p = −onehot(y)/B, and from it ∂L/∂z = (softmax(z) − onehot(y))/B                   (B, classes)
+        d = _aten.nll_loss_backward(self.one, self.log_p, self.y, None, 1, -100, self.weight)
+        return torch._log_softmax_backward_data(d, self.log_p, 1, d.dtype, out=self.dz)
 
 
-ACTIVATIONS = {nn.ReLU: ReLU, nn.Tanh: Tanh, nn.Sigmoid: Sigmoid}
-LOSSES = {"mse": MeanSquaredError, "cross-entropy": CrossEntropy, "nll": CrossEntropy}
+ACTIVATIONS: Mapping[type[nn.Module], Callable[[], Layer]] = {nn.ReLU: ReLU, nn.Tanh: Tanh, nn.Sigmoid: Sigmoid}
+LOSSES: Mapping[str, Callable[[Tensor], Loss]] = {
+    "mse": MeanSquaredError,
+    "cross-entropy": CrossEntropy,
+    "nll": CrossEntropy,
+}
 
 
 def covers(layers: Sequence[nn.Module] | None, loss: str) -> bool:
     """Whether the closed forms above reach every gradient of these layers under this loss."""
-    return bool(layers) and loss in LOSSES and isinstance(layers[-1], nn.Linear)
+    if not layers:
+        return False
+    return loss in LOSSES and isinstance(layers[-1], nn.Linear)
 
 
 class Stack:

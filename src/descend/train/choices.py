@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from descend.data.catalogue import SetInfo
-from descend.errors import RecipeError
+from descend.errors import RecipeError, did_you_mean
 from descend.train.recipe import (
     LOSSES_OF_CLASSES,
     LOSSES_OF_VALUES,
@@ -13,7 +13,6 @@ from descend.train.recipe import (
     SETTINGS,
     Recipe,
     check_settings,
-    did_you_mean,
     shown,
 )
 
@@ -54,6 +53,9 @@ class Machine:
     cores: int
 
 
+_Conflict = tuple[str, tuple[str, ...]]  # the line to say, and the settings that clash
+
+
 class _Chooser:
     """Collects the settings one by one; each choice may look at those made before it."""
 
@@ -85,6 +87,7 @@ def choose(settings: Mapping[str, Any], data: SetInfo, machine: Machine) -> tupl
     Raises RecipeError with all problems at once.
     """
     given, problems = check_settings(settings)
+    wrong = settings.keys() - given.keys()  # each has its line; what stands in its place must not be blamed as well
     published, _ = check_settings(data.published)
     chosen = _Chooser(given, published, data.name)
     images, classes = len(data.feature_shape) > 1, data.task == "classes"
@@ -97,7 +100,7 @@ def choose(settings: Mapping[str, Any], data: SetInfo, machine: Machine) -> tupl
     width = 128 if images else 64
     chosen.settle("sizes", (width,) if mlp else (), "one hidden layer" if mlp else "no hidden layers", published=mlp)
     chosen.settle("activation", "relu", "cheap, and its gradient does not fade")
-    chosen.settle("initial", "default", "PyTorch's own initial values", published=chosen["model"] in MODELS)
+    chosen.settle("initial", "default", "PyTorch's own initial values", published=chosen.kept("model"))
     chosen.settle("loss", "cross-entropy" if classes else "mse", f"the usual loss for {data.task}")
     chosen.settle("optimizer", "adam", "falls fast without tuning its rate")
     lr = USUAL_LR.get(chosen["optimizer"], 0.01)
@@ -111,7 +114,7 @@ def choose(settings: Mapping[str, Any], data: SetInfo, machine: Machine) -> tupl
     small = data.train_rows <= 64
     chosen.settle("batch_size", "all" if small else 64, "few rows: all at once" if small else "the usual size")
     chosen.settle("accumulate", 1, "every batch makes an update")
-    chosen.settle("shuffle", chosen["batch_size"] != "all", "batches should not repeat", published=chosen.kept("batch_size"))
+    chosen.settle("shuffle", True, "batches should not repeat", published=published.get("batch_size") != "all")
     if chosen["batch_size"] == "all" and "shuffle" not in given:
         chosen.choices["shuffle"] = Choice("shuffle", False, "one batch holds every row", "chosen")
     chosen.settle("epochs", 200 if small else 10, "enough to see where it goes")
@@ -124,7 +127,7 @@ def choose(settings: Mapping[str, Any], data: SetInfo, machine: Machine) -> tupl
         chosen.choices["device"] = Choice("device", device, reason, "chosen")
     chosen.settle("threads", None, "decided with the gradients")
 
-    problems += _conflicts(chosen, given, data, machine)
+    problems += [line for line, keys in _conflicts(chosen, given, data, machine) if wrong.isdisjoint(keys)]
     if problems:
         raise RecipeError(problems, help="descend train --help lists the flags; docs/recipe.md every setting")
     choices = tuple(chosen.choices[key] for key in SETTINGS)
@@ -139,48 +142,69 @@ def _device(machine: Machine) -> tuple[str, str]:
     return "cpu", "no GPU is here"
 
 
-def _conflicts(chosen: _Chooser, given: Mapping[str, Any], data: SetInfo, machine: Machine) -> list[str]:
-    """A line for each pair of settings that cannot stand together, or that the data cannot serve."""
-    found: list[str] = []
+def _conflicts(chosen: _Chooser, given: Mapping[str, Any], data: SetInfo, machine: Machine) -> list[_Conflict]:
+    """Settings that cannot stand together, or that the data or the machine cannot serve."""
+    found: list[_Conflict] = []
     for key, (owner, values) in OWNERS.items():
-        if key in given and given[key] != SETTINGS[key].default and chosen[owner] not in values:
-            found.append(f"{key} belongs to {owner} {' and '.join(values)}, and {owner} is {chosen[owner]}")
-    if chosen["nesterov"] and not chosen["momentum"]:
-        found.append("nesterov needs momentum: set momentum, for example 0.9")
+        alien = key in given and given[key] != SETTINGS[key].default and chosen[owner] not in values
+        if alien and not (owner == "model" and _unknown_model(chosen["model"])):
+            line = f"{key} belongs to {owner} {' and '.join(values)}, and {owner} is {shown(chosen[owner])}"
+            found.append((line, (key, owner)))
+    if chosen["nesterov"] and not chosen["momentum"] and chosen["optimizer"] == "sgd":
+        found.append(("nesterov needs momentum: set momentum, for example 0.9", ("nesterov", "momentum")))
     if chosen["early_stopping"] is not None and not chosen["validation"]:
-        found.append("early_stopping needs rows to choose by: set validation, for example 0.1")
-    held = round(chosen["validation"] * data.train_rows)
-    if chosen["validation"] and not 0 < held < data.train_rows:
-        found.append(f"validation = {shown(chosen['validation'])} of {data.train_rows} rows leaves one of the two parts empty")
+        line = "early_stopping needs rows to choose by: set validation, for example 0.1"
+        found.append((line, ("early_stopping", "validation")))
+    held, rows = round(chosen["validation"] * data.train_rows), data.train_rows
+    if chosen["validation"] and not 0 < held < rows:
+        line = f"validation = {shown(chosen['validation'])} of {rows:,} rows leaves one of the two parts empty"
+        found.append((line, ("validation",)))
     layouts = data.layouts or ("rows",)
     if chosen["layout"] not in layouts:
         near = did_you_mean(chosen["layout"], layouts)
-        found.append(f"layout = {chosen['layout']}: {data.name} has {' and '.join(layouts)}{near}")
+        line = f"layout = {shown(chosen['layout'])}: {data.name} has {' and '.join(layouts)}{near}"
+        found.append((line, ("layout",)))
     if chosen["accumulate"] > 1 and chosen["batch_size"] == "all":
-        found.append("accumulate needs batches, and batch_size is all: set a batch_size or leave accumulate at 1")
+        line = "accumulate needs batches, and batch_size is all: set a batch_size or leave accumulate at 1"
+        found.append((line, ("accumulate", "batch_size")))
     if chosen["shuffle"] and chosen["batch_size"] == "all":
-        found.append("shuffle changes nothing when batch_size is all: leave it out, or set a batch_size")
+        line = "shuffle changes nothing when batch_size is all: leave it out, or set a batch_size"
+        found.append((line, ("shuffle", "batch_size")))
     for device, here in (("cuda", machine.cuda), ("mps", machine.mps)):
         if chosen["device"] == device and not here:
-            found.append(f"device = {device}: this machine or this build of PyTorch has none; leave device out to have one chosen")
+            line = f"device = {device}: this machine or this build of PyTorch has none; leave device out to have one chosen"
+            found.append((line, ("device",)))
     return found + _misfits(chosen, data)
 
 
-def _misfits(chosen: _Chooser, data: SetInfo) -> list[str]:
-    """A line for a model or a loss that this data cannot have."""
-    found = []
+def _misfits(chosen: _Chooser, data: SetInfo) -> list[_Conflict]:
+    """A model or a loss that this data cannot have."""
+    found: list[_Conflict] = []
     model, loss, classes = chosen["model"], chosen["loss"], data.task == "classes"
-    if ":" not in model and model not in MODELS:
+    if _unknown_model(model):
         hint = "; for a class of your own write path/to/file.py:ClassName"
-        found.append(f"there is no model '{model}'{did_you_mean(model, MODELS)}: {', '.join(MODELS)}{hint}")
+        found.append(
+            (f"there is no model '{shown(model)}'{did_you_mean(model, MODELS)}: {', '.join(MODELS)}{hint}", ("model",))
+        )
     if model == "softmax" and not classes:
-        found.append(f"model softmax tells classes apart, and {data.name} has values to predict: use linear or mlp")
+        line = f"model softmax tells classes apart, and {data.name} has values to predict: use linear or mlp"
+        found.append((line, ("model",)))
     if model == "cnn" and len(data.feature_shape) != 3:
-        found.append(f"model cnn looks at images, and {data.name} has columns: use linear or mlp")
-    fitting = LOSSES_OF_CLASSES if classes else LOSSES_OF_VALUES
-    if loss not in fitting:
-        kind = "classes to tell apart" if classes else "values to predict"
-        found.append(f"loss {loss} does not fit {data.name}, which has {kind}: use {' or '.join(fitting)}")
+        found.append((f"model cnn looks at images, and {data.name} has columns: use linear or mlp", ("model",)))
+    if model == "mlp" and not chosen["sizes"]:
+        line = "model mlp needs a hidden layer: set sizes, for example [128], or use linear"
+        found.append((line, ("model", "sizes")))
+    fitting: tuple[str, ...] = LOSSES_OF_CLASSES if classes else LOSSES_OF_VALUES
+    if classes and data.outputs != 2:
+        fitting = tuple(name for name in fitting if name != "binary-cross-entropy")
     if loss == "binary-cross-entropy" and classes and data.outputs != 2:
-        found.append(f"loss binary-cross-entropy is for 2 classes, and {data.name} has {data.outputs}: use cross-entropy")
+        line = f"loss binary-cross-entropy is for 2 classes, and {data.name} has {data.outputs}: use cross-entropy"
+        found.append((line, ("loss",)))
+    elif loss not in fitting:
+        kind = "classes to tell apart" if classes else "values to predict"
+        found.append((f"loss {loss} does not fit {data.name}, which has {kind}: use {' or '.join(fitting)}", ("loss",)))
     return found
+
+
+def _unknown_model(model: str) -> bool:
+    return ":" not in model and model not in MODELS

@@ -20,6 +20,7 @@ STEPS_AFTER = 200  # a loss can overflow long before a parameter does
 TRIAL_STEPS = 300
 TRIAL_SECONDS = 10.0
 TRIAL_FACTORS = [10 ** -(halves / 2) for halves in range(1, 9)]  # 0.32, 0.1, 0.032 … of the rate that failed
+LARGEST_USUAL = 1e6  # numbers above it are not scaled to be learned from
 USUAL_RATES = [1.0, 0.1, 0.01, 0.001]  # for a rate that was absurd
 
 
@@ -27,6 +28,12 @@ def explain(loop: Loop) -> Diverged:
     """The error to raise for a training whose loss is not finite: the step, the parameter, the rate, each from a replay."""
     bad = loop.log.first_bad
     assert bad is not None
+    if bad == 1:
+        return Diverged(
+            "the loss is not a finite number at step 1, before anything was learned: no learning rate could help",
+            where="epoch 1, step 1",
+            help=_wrong_from_the_start(loop),
+        )
     recipe = loop.recipe
     went = _first_parameter(loop, bad)
     epoch = (bad - 1) // loop.steps_per_epoch + 1
@@ -36,6 +43,19 @@ def explain(loop: Loop) -> Diverged:
         where=f"epoch {epoch:,}, step {bad:,}",
         help=help,
     )
+
+
+def _wrong_from_the_start(loop: Loop) -> str:
+    """Which of the numbers that make the first loss is to blame."""
+    engine = loop.engine
+    for name, value in engine.parameters.views(loop.start).items():
+        if not torch.isfinite(value).all():
+            return f"{name} begins with values that are not finite: look where the model sets them"
+    for name, values in (("features", loop.parts.train.features), ("targets", loop.parts.train.targets)):
+        largest = float(values.abs().max())
+        if largest > LARGEST_USUAL:
+            return f"the {name} reach {largest:.3g}: scale them first, for example to mean 0 and standard deviation 1"
+    return "look in the model for a division by zero or a logarithm of zero: its outputs for these rows are not finite"
 
 
 def _batches_from(loop: Loop, taken: int) -> chain[Batches]:
@@ -120,7 +140,7 @@ def _try(loop: Loop, rate: float, steps: int, deadline: float) -> list[float] | 
 
 
 def _quiet_step(loop: Loop, engine: Engine, batches: Batches, rate: float) -> None:
-    step(engine, batches, rate, loop.recipe.clip, lambda phase: None, None)
+    step(engine, batches, rate, loop.recipe.clip, lambda _: None, None)
     if engine.full:
         engine.take_losses()
 

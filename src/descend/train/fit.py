@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -63,9 +64,9 @@ def fit(
     with _threads(plan.recipe.threads), _tiny_numbers_as_zero(by_hand_on_cpu), _stop_signal() as should_stop:
         loop = _loop(plan, emit)
         loop.should_stop, loop.pause_at, loop.pause = should_stop, pause_at, pause
-        emit(_run_started(plan, run_folder, loop))
         diverged = None
         try:
+            emit(_run_started(plan, run_folder, loop))
             with torch.set_grad_enabled(plan.layers is None):
                 loop.run()
                 diverged = divergence.explain(loop) if loop.progress.status == "diverged" else None
@@ -78,7 +79,7 @@ def fit(
             failure = _failure(error, plan, loop)
             loop.progress.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             report = build_report(plan, loop, collector, run_folder, started=started, examine=False)
-            report["message"] = failure.what if isinstance(failure, DescendError) else places.said(failure)
+            report["message"] = _said(failure)
             emit(RunEnded(report["status"], report))
             if failure is error:
                 raise
@@ -101,23 +102,40 @@ def _loop(plan: Plan, emit: Listener) -> Loop:
 
 def _failure(error: BaseException, plan: Plan, loop: Loop) -> BaseException:
     """What to raise for an error inside the loop: with the user's own line where it is their model's, as it is where it is ours."""
-    step = f"step {loop.progress.step:,}"
+    number, frames = loop.progress.step, traceback.extract_tb(error.__traceback__)
+    when = f"in step {number:,}"
+    if any(frame.name == Loop.timed_evaluation.__name__ for frame in frames):
+        when = f"when it was examined after step {number:,}" if number else "when it was examined before the first step"
     if isinstance(error, torch.OutOfMemoryError):
         return TrainingError(
-            f"the device ran out of memory in {step}",
+            f"the device ran out of memory {when}",
             where=plan.recipe.device,
             help="take a smaller --batch-size or model",
         )
-    place = (
-        places.place_of_error(error, places.folder_of_forward(plan.module)) if plan.architecture.is_user_code else ""
-    )
-    if place and isinstance(error, Exception) and not isinstance(error, DescendError):
+    if not plan.architecture.is_user_code or isinstance(error, DescendError | KeyboardInterrupt):
+        return error
+    place = places.place_of_error(error, places.folder_of_forward(plan.module))
+    if isinstance(error, SystemExit):
         return TrainingError(
-            f"your model raised an error in {step}: {places.said(error)}",
-            where=place,
-            help=f"--pause {loop.progress.step} stops inside the step before it",
+            f"your model ended the program {when}", where=place, help="take the call that exits out of forward"
+        )
+    if place:
+        before = f"--pause {number - 1} opens a debugger in the step before it" if number > 1 else "correct that line"
+        return TrainingError(f"your model raised an error {when}: {places.said(error)}", where=place, help=before)
+    if isinstance(error, RuntimeError) and any("autograd" in Path(frame.filename).parts for frame in frames):
+        return TrainingError(
+            f"your model's gradients cannot be computed {when}: {places.said(error)}",
+            where=places.place_of_forward(plan.module),
+            help="look in forward for detach(), no_grad(), numpy, and for tensors that are changed in place",
         )
     return error
+
+
+def _said(failure: BaseException) -> str:
+    """A failure in one line, for the report."""
+    if isinstance(failure, KeyboardInterrupt):
+        return "asked a second time to stop, it stopped at once, and kept no model"
+    return failure.what if isinstance(failure, DescendError) else places.said(failure)
 
 
 def _keep_models(plan: Plan, loop: Loop, collector: Collector, run_folder: Path, started: float) -> Report:

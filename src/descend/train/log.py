@@ -72,9 +72,8 @@ class StepLog:
     def _tell(self, epoch: _Epoch, losses: list[float]) -> None:
         if not math.isfinite(sum(losses)):  # a sum of finite float32 losses is finite
             count = next(place for place, loss in enumerate(losses, 1) if not math.isfinite(loss))
-            losses, epoch.rates, epoch.seconds, epoch.rows = (
-                column[:count] for column in (losses, epoch.rates, epoch.seconds, epoch.rows)
-            )
+            losses, epoch.rows = losses[:count], epoch.rows[:count]
+            epoch.rates, epoch.seconds = epoch.rates[:count], epoch.seconds[:count]
             self.first_bad = self.told + count
         self.emit(StepsDone(self.told + 1, epoch.number, losses, epoch.rates, epoch.seconds, epoch.rows))
         self.told += len(losses)

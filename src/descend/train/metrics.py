@@ -1,6 +1,5 @@
 """How good a model is: loss and metrics over many rows, exact however the rows fall into batches."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from descend.data.dataset import Examples
+from descend.models.evaluating import evaluating
 from descend.train.losses import Loss
 
 ROWS_AT_ONCE = 4096
@@ -27,21 +27,17 @@ def evaluate(module: nn.Module, examples: Examples, loss: Loss) -> dict[str, Any
     """Loss and metrics of ``module`` over all rows, in evaluation mode and without gradients.
 
     Classes: loss, accuracy, log_loss (natural logarithm), macro_f1 (mean F1 of the classes that occur), confusion
-    (classes × classes, rows are the truth). Values: loss, rmse, mae (in the target's unit) and r2 (None for constant targets).
+    (classes × classes, rows are the truth). Values: loss, rmse, mae (in the target's unit) and r2 (None where a target column
+    is constant). With several target columns each of the three is the mean of the columns' own figures, as scikit-learn has it.
     """
     classes = not examples.targets.is_floating_point()
     return _evaluate_classes(module, examples, loss) if classes else _evaluate_values(module, examples, loss)
 
 
 def outputs_in_parts(module: nn.Module, features: Tensor) -> list[Tensor]:
-    """The model's outputs for all rows, some thousand rows at a time, in evaluation mode; the mode is put back."""
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            return [module(part) for part in features.split(ROWS_AT_ONCE)]
-    finally:
-        module.train(was_training)
+    """The model's outputs for all rows, some thousand rows at a time, in evaluation mode; every layer's mode is put back."""
+    with evaluating(module):
+        return [module(part) for part in torch.split(features, ROWS_AT_ONCE)]
 
 
 def log_probabilities(output: Tensor) -> Tensor:
@@ -55,7 +51,7 @@ def _evaluate_classes(module: nn.Module, examples: Examples, loss: Loss) -> dict
     total = log_loss = 0.0
     counts: Tensor | None = None
     parts = outputs_in_parts(module, examples.features)
-    for output, y in zip(parts, examples.targets.split(ROWS_AT_ONCE), strict=True):
+    for output, y in zip(parts, torch.split(examples.targets, ROWS_AT_ONCE), strict=True):
         log_p = log_probabilities(output.double())  # (B, classes)
         classes = log_p.shape[1]
         total += float(loss.sum(output, loss.prepare(y)))
@@ -83,37 +79,33 @@ def macro_f1(confusion: Tensor) -> float:
 
 
 def _evaluate_values(module: nn.Module, examples: Examples, loss: Loss) -> dict[str, Any]:
-    total = squares = absolutes = 0.0
+    total = 0.0
+    targets = examples.targets.double()  # (N, T)
+    squares, absolutes = targets.new_zeros(targets.shape[1]), targets.new_zeros(targets.shape[1])  # (T,)
     parts = outputs_in_parts(module, examples.features)
-    for output, y in zip(parts, examples.targets.split(ROWS_AT_ONCE), strict=True):
+    for output, y in zip(parts, torch.split(examples.targets, ROWS_AT_ONCE), strict=True):
         error = output.double() - y.double()  # (B, T)
         total += float(loss.sum(output, y))
-        squares += float(error.square().sum())
-        absolutes += float(error.abs().sum())
-    targets = examples.targets.double()
-    spread = float((targets - targets.mean(0)).square().sum())
-    size = targets.numel()
+        squares += error.square().sum(0)
+        absolutes += error.abs().sum(0)
+    rows = len(examples)
+    spread = (targets - targets.mean(0)).square().sum(0)  # (T,)
     return {
-        "loss": total / len(examples),
-        "rmse": math.sqrt(squares / size),
-        "mae": absolutes / size,
-        "r2": 1 - squares / spread if spread > 0 else None,
+        "loss": total / rows,
+        "rmse": float((squares / rows).sqrt().mean()),
+        "mae": float((absolutes / rows).mean()),
+        "r2": float((1 - squares / spread).mean()) if bool((spread > 0).all()) else None,
     }
 
 
 def worst_mistakes(module: nn.Module, examples: Examples, most: int = 3) -> list[Mistake]:
-    """The rows the model got wrong with the highest probability, the surest first."""
-    found: list[Mistake] = []
-    start = 0
-    parts = outputs_in_parts(module, examples.features)
-    for output, y in zip(parts, examples.targets.split(ROWS_AT_ONCE), strict=True):
-        share, said = log_probabilities(output.double()).exp().max(1)  # (B,), (B,)
-        share = share.masked_fill(said == y, -1.0)
-        for row in share.topk(min(most, len(share))).indices.tolist():
-            if share[row] > 0:
-                found.append(Mistake(start + row, int(said[row]), float(share[row]), int(y[row])))
-        start += len(y)
-    return sorted(found, key=lambda mistake: -mistake.share)[:most]
+    """The rows the model got wrong with the highest probability, the surest first; of equally sure ones the earlier."""
+    output = torch.cat(outputs_in_parts(module, examples.features)).double()
+    share, said = log_probabilities(output).exp().max(1)  # (N,), (N,)
+    wrong = ((said != examples.targets) & (share > 0)).nonzero().flatten()  # NaN is no probability to be sure with
+    surest = wrong[share[wrong].sort(descending=True, stable=True).indices[:most]]
+    columns = [column[surest].tolist() for column in (said, share, examples.targets)]
+    return [Mistake(*row) for row in zip(surest.tolist(), *columns, strict=True)]
 
 
 def confused_pairs(confusion: list[list[int]], most: int = 3) -> list[tuple[int, int, int]]:

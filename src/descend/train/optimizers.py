@@ -4,6 +4,7 @@ The arithmetic is that of ``torch.optim`` (Adam's is its fused kernel, bit for b
 would import a compiler that costs a second at every start.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -65,12 +66,16 @@ class Adam:
     ) -> None:
         flat = parameters.values
         steps = torch.zeros((), dtype=torch.float32, device=flat.device)
-        self.state: dict[str, Tensor] = {"mean": torch.zeros_like(flat), "square": torch.zeros_like(flat), "steps": steps}
+        self.state: dict[str, Tensor] = {
+            "mean": torch.zeros_like(flat),
+            "square": torch.zeros_like(flat),
+            "steps": steps,
+        }
         means, squares = (list(parameters.views(self.state[name]).values()) for name in ("mean", "square"))
         values, gradients = list(parameters.value.values()), list(parameters.gradient.values())
-        self.tensors = (values, gradients, means, squares, [], [steps] * len(values))
+        self.tensors: tuple[list[Tensor], ...] = (values, gradients, means, squares, [], [steps] * len(values))
         self.settings = {"beta1": beta1, "beta2": beta2, "eps": epsilon, "weight_decay": weight_decay}
-        self.kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+        self.kernel: Callable[..., None] = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
     def update(self, lr: float) -> None:
         """One update with the learning rate ``lr``."""

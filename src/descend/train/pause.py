@@ -1,6 +1,6 @@
 """A debugger inside the step: Python's own, or IPython's where it is installed."""
 
-import pdb
+import pdb  # noqa: T100 - to open it is what this file is for
 from importlib import import_module
 from importlib.util import find_spec
 from types import FrameType
@@ -17,6 +17,7 @@ def open_debugger(frame: FrameType) -> None:
         debugger = import_module("IPython.core.debugger").Pdb()
     else:
         debugger = pdb.Pdb()
+    debugger.nosigint = True  # Ctrl-C goes on meaning what it means to the training
     debugger.set_trace(frame)
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from descend.data import builtin, catalogue
 from descend.data.catalogue import SetInfo
 from descend.data.dataset import Dataset, Examples
-from descend.errors import RecipeError
+from descend.errors import ModelError, RecipeError
 from descend.models.architecture import Architecture
 from descend.models.build import layers_of
 from descend.models.initial import build_initialised
@@ -65,11 +65,14 @@ def plan(data: str | Dataset, settings: Mapping[str, Any], *, load: bool = True)
     module = build_initialised(architecture, recipe.initial)
     example = dataset.train.features[:8] if dataset else torch.zeros(8, *info.feature_shape)
     check_output(module, example, architecture.outputs, recipe.loss, info.task)
+    _check_one_type(module, recipe.model)
     layers = layers_of(module)
     covered = by_hand.covers(layers, recipe.loss)
     choices = _with_gradients(choices, recipe, covered=covered)
     choices = _with_threads(choices, machine, module, layers, recipe, info.train_rows)
-    recipe = replace(recipe, **{choice.key: choice.value for choice in choices if choice.key in ("gradients", "threads")})
+    recipe = replace(
+        recipe, **{choice.key: choice.value for choice in choices if choice.key in ("gradients", "threads")}
+    )
     return Plan(recipe, choices, info, architecture, module, layers if recipe.gradients == "by-hand" else None, dataset)
 
 
@@ -105,8 +108,26 @@ def split(dataset: Dataset, recipe: Recipe) -> tuple[Examples, Examples | None]:
 
 def permutation(rows: int, seed: int, epoch: int) -> torch.Tensor:
     """The order of the rows in ``epoch``, (rows,) int64: drawn from the seed and the epoch alone, so that any epoch can be repeated."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)  # a prime: other seeds and epochs give other numbers
+    number = seed * 1_000_003 + epoch  # times a prime, so that other seeds and epochs give other numbers
+    generator = torch.Generator().manual_seed(number)
     return torch.randperm(rows, generator=generator)
+
+
+def _check_one_type(module: nn.Module, model: str) -> None:
+    """ModelError where the parameters could not lie in one flat tensor."""
+    types = {name: parameter.dtype for name, parameter in module.named_parameters() if parameter.requires_grad}
+    first = next(iter(types))
+    for name, dtype in types.items():
+        if dtype != types[first]:
+            raise ModelError(
+                f"the parameter '{name}' is {_type(dtype)} and '{first}' is {_type(types[first])}",
+                where=model,
+                help="give all parameters one type, for example with self.float() at the end of the constructor",
+            )
+
+
+def _type(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _with_gradients(choices: tuple[Choice, ...], recipe: Recipe, *, covered: bool) -> tuple[Choice, ...]:
@@ -119,15 +140,22 @@ def _with_gradients(choices: tuple[Choice, ...], recipe: Recipe, *, covered: boo
     if recipe.gradients != "auto":
         return choices
     if covered:
-        kind = "one linear layer" if recipe.model in ("linear", "softmax") else "a stack of linear layers and activations"
-        choice = Choice("gradients", "by-hand", f"the model is {kind}: its derivatives are known, and faster than autograd", "chosen")
+        one = recipe.model in ("linear", "softmax")
+        kind = "one linear layer" if one else "a stack of linear layers and activations"
+        reason = f"the model is {kind}: its derivatives are known, and faster than autograd"
+        choice = Choice("gradients", "by-hand", reason, "chosen")
     else:
         choice = Choice("gradients", "autograd", "closed forms do not cover this model and loss", "chosen")
     return _replace(choices, choice)
 
 
 def _with_threads(
-    choices: tuple[Choice, ...], machine: Machine, module: nn.Module, layers: list[nn.Module] | None, recipe: Recipe, rows: int
+    choices: tuple[Choice, ...],
+    machine: Machine,
+    module: nn.Module,
+    layers: list[nn.Module] | None,
+    recipe: Recipe,
+    rows: int,
 ) -> tuple[Choice, ...]:
     if recipe.threads is not None:
         return choices

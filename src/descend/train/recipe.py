@@ -1,8 +1,11 @@
 """The recipe: a frozen description of one training, and the one place where its settings are named, checked and explained."""
 
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import Field, asdict, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ SCHEDULES = ("constant", "cosine", "one-cycle", "step", "plateau")
 GRADIENTS = ("auto", "autograd", "by-hand")
 DEVICES = ("auto", "cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1
+LONGEST_SHOWN = 200  # characters of a value in a message
 
 Check = Callable[[Any], Any]  # gives the value in its own type, or raises ValueError with what was expected
 
@@ -42,8 +46,7 @@ def _whole(least: int, most: int | None = None) -> Check:
     limits = f"from {least:,} up" if most is None else f"from {least:,} to {most:,}"
 
     def check(value: Any) -> int:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < least or (most is not None and value > most):
+        if not _is_whole(value) or value < least or (most is not None and value > most):
             raise ValueError(f"a whole number {limits}")
         return int(value)
 
@@ -56,16 +59,15 @@ def _number(*, least: float | None = None, above: float | None = None, below: fl
     words += [f"below {below:g}"] if below is not None else []
 
     def check(value: Any) -> float:
-        real = isinstance(value, int | float) and not isinstance(value, bool)
+        number = _as_float(value)
         if (
-            not real
-            or not abs(value) < float("inf")
-            or (least is not None and value < least)
-            or (above is not None and value <= above)
-            or (below is not None and value >= below)
+            not math.isfinite(number)
+            or (least is not None and number < least)
+            or (above is not None and number <= above)
+            or (below is not None and number >= below)
         ):
             raise ValueError(f"a number {' and '.join(words)}")
-        return float(value)
+        return number
 
     return check
 
@@ -76,17 +78,32 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _is_whole(value: Any) -> bool:
+    """Also of numpy's types, and 1e3, which TOML reads as a float."""
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _as_float(value: Any) -> float:
+    """NaN for what is no number, infinity for what is too large for a float."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def _sizes(value: Any) -> tuple[int, ...]:
-    sizes = [value] if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(sizes, list | tuple) or not all(
-        isinstance(size, int) and not isinstance(size, bool) and 0 < size <= 1_000_000 for size in sizes
-    ):
+    sizes = [value] if _is_whole(value) else value
+    if not isinstance(sizes, list | tuple) or not all(_is_whole(size) and 0 < size <= 1_000_000 for size in sizes):
         raise ValueError("the widths of the hidden layers, such as [128] or [256, 64]")
-    return tuple(sizes)
+    return tuple(int(size) for size in sizes)
 
 
 def _batch(value: Any) -> int | str:
-    if value == "all":
+    if isinstance(value, str) and value == "all":
         return "all"
     try:
         return int(_whole(1)(value))
@@ -96,7 +113,7 @@ def _batch(value: Any) -> int | str:
 
 def _or_none(check: Check) -> Check:
     def checked(value: Any) -> Any:
-        if value is None or value == "none":
+        if value is None or (isinstance(value, str) and value == "none"):
             return None
         try:
             return check(value)
@@ -132,7 +149,9 @@ class Recipe:
     epsilon: float = setting(1e-8, _number(above=0), "of adam and adamw: keeps a division finite")
     weight_decay: float = setting(0.0, _number(least=0), "pull of every value towards zero")
     schedule: str = setting("constant", _one_of(*SCHEDULES), f"of the learning rate: {', '.join(SCHEDULES)}")
-    schedule_every: int = setting(10, _whole(1), "step: epochs between two drops; plateau: epochs to wait for a lower loss")
+    schedule_every: int = setting(
+        10, _whole(1), "step: epochs between two drops; plateau: epochs to wait for a lower loss"
+    )
     schedule_factor: float = setting(0.1, _number(above=0, below=1), "step and plateau: what each drop multiplies by")
     clip: float | None = setting(None, _or_none(_number(above=0)), "largest norm of the whole gradient")
     batch_size: int | str = setting(64, _batch, "rows a step looks at, or all")
@@ -166,7 +185,7 @@ def check_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
     values, problems = {}, []
     for key, value in given.items():
         if key not in SETTINGS:
-            problems.append(f"there is no setting '{key}'{did_you_mean(key, SETTINGS)}")
+            problems.append(f"there is no setting '{shown(key)}'{did_you_mean(str(key), SETTINGS)}")
             continue
         try:
             values[key] = SETTINGS[key].metadata["check"](value)
@@ -176,7 +195,7 @@ def check_settings(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
 
 
 def shown(value: Any) -> str:
-    """A setting's value as a person would write it."""
+    """A setting's value as a person would write it; floats with all their digits, the very long shortened."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -184,25 +203,38 @@ def shown(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(shown(each) for each in value)}]"
     if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)
+        short = f"{value:g}"
+        return short if float(short) == value else repr(float(value))
+    text = hex(value) if isinstance(value, int) and value.bit_length() > 1000 else str(value)  # str() refuses huge ones
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """``"clip=1.0"`` → ``("clip", 1.0)``: the value is read as TOML where it is TOML, else as a word."""
+    """``"clip=1.0"`` → ``("clip", 1.0)``: the value is read as TOML where it is TOML, else as a number, else as a word."""
     key, equals, value = text.partition("=")
     key, value = key.strip().replace("-", "_"), value.strip()
     if not equals or not key or not value:
         raise RecipeError([f"'{text}' is not a setting"], help="write --set key=value, for example --set clip=1.0")
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, value
+        read = tomllib.loads(f"value = {value}")
+    except (ValueError, RecursionError):  # not TOML, a number of too many digits, brackets without end
+        read = {}
+    return key, read["value"] if len(read) == 1 else _number_or_word(value)
+
+
+def _number_or_word(text: str) -> float | str:
+    """``.5`` and ``007`` are numbers to people, though not to TOML."""
+    with suppress(ValueError):
+        return int(text)
+    with suppress(ValueError):
+        return float(text)
+    return text
 
 
 def assignments(texts: Iterable[str]) -> dict[str, Any]:
     """The settings of several ``key=value`` texts; RecipeError lists all that are not of that form."""
-    settings, problems = {}, []
+    settings: dict[str, Any] = {}
+    problems: list[str] = []
     for text in texts:
         try:
             key, value = parse_assignment(text)
@@ -220,12 +252,14 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises UsageError naming the file, and the line where the TOML is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors begin a file with a byte order mark
     except FileNotFoundError:
         raise UsageError(f"there is no recipe '{path}'", help="give the path of a TOML file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the recipe '{path}' cannot be read: {error}", help="give a TOML file in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(
-            f"the recipe is not TOML: {error}", where=str(path), help='write a line for each setting: lr = 0.01, model = "mlp"'
+            f"the recipe is not TOML: {error}",
+            where=str(path),
+            help='write a line for each setting: lr = 0.01, model = "mlp"',
         ) from None
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a number of too many digits
+        raise UsageError(f"the recipe '{path}' cannot be read: {error}", help="give a TOML file in UTF-8") from None

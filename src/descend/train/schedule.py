@@ -8,6 +8,7 @@ ONE_CYCLE_RISE = 0.3  # share of the steps spent rising
 ONE_CYCLE_START = 25.0  # the highest rate divided by this is the first
 ONE_CYCLE_END = 1e4  # and the first divided by this is the last
 PLATEAU_BETTER = 1e-4  # a loss counts as lower when it falls by this share
+PLATEAU_SMALLEST_DROP = 1e-8  # a rate that would fall by less than this stays
 
 
 class Schedule:
@@ -58,7 +59,11 @@ class Schedule:
         self.waited += 1
         if self.waited <= self.every:
             return False
-        self.plateau_lr, self.waited = self.plateau_lr * self.factor, 0
+        self.waited = 0
+        lowered = self.plateau_lr * self.factor
+        if self.plateau_lr - lowered <= PLATEAU_SMALLEST_DROP:
+            return False
+        self.plateau_lr = lowered
         return True
 
     def state(self) -> dict[str, float]:
