@@ -33,6 +33,7 @@ def digits(**changes: object) -> Report:
         "status": "finished",
         "title": "mnist · 60,000 images to learn from, 10,000 to be examined on · 28×28 → 10 digits",
         "recipe": {
+            "data": "mnist",
             "model": "mlp",
             "loss": "cross-entropy",
             "optimizer": "adam",
@@ -193,7 +194,7 @@ def test_colours_show_the_phases_as_pieces_of_one_bar() -> None:
 def test_two_parameters_are_an_equation() -> None:
     report: Report = {
         "status": "finished",
-        "recipe": {"model": "linear"},
+        "recipe": {"data": "scores", "model": "linear"},
         "task": "values",
         "target_names": ["score"],
         "feature_names": ["hours", "slept"],

@@ -22,7 +22,7 @@ from descend.data.catalogue import CATALOGUE
 from descend.data.columns import rows_from_columns
 from descend.data.dataset import Dataset, Examples, Task
 from descend.data.digit import read_digit
-from descend.errors import DataError, ModelError, RecipeError, RecordError, UsageError
+from descend.errors import DataError, ModelError, RecipeError, RecordError, StorageError, UsageError
 from descend.models import folder as model_folder
 from descend.models.model import Model
 from descend.record.events import Event, Listener, Message, StepsDone
@@ -243,11 +243,17 @@ def train_plan(
         if live is not None:
             live.close()
     if writer.failure is not None:
-        raise writer.failure
+        raise _with_model(writer.failure, report)
     if diverged is not None:
         diverged.report = report
         raise diverged
     return Run(run_folder)
+
+
+def _with_model(failure: StorageError, report: Mapping[str, Any]) -> StorageError:
+    """The failure of the record, and what became of the training, which went on."""
+    kept = f"its model is kept in {report['model']}" if report["model"] else "it left no model"
+    return StorageError(f"{failure.what}; the training went on: {kept}", where=failure.where, help=failure.help)
 
 
 def _once_failed(writer: Writer, live: Listener) -> Listener:

@@ -96,7 +96,7 @@ class ParametersSeen:
     """Parameters of a watched script that were seen for the first time."""
 
     step: int
-    rows: tuple[tuple[str, tuple[int, ...], str], ...]  # name, shape, and how it was found: "module", "variable" or "loop"
+    rows: tuple[tuple[str, tuple[int, ...], str], ...]  # name, shape, found through "module", "variable" or "loop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,69 +1,43 @@
 """Opens a record to read it: a finished one, one that is being written, or one from a stranger."""
 
-import contextlib
 import hashlib
-import os
-import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from descend.errors import DescendError, RecordError
+from descend.errors import RecordError
 from descend.record import process
 from descend.record.events import PHASES
-from descend.record.rows import EpochRow, MessageRow, NormRow, PhaseRow, RunInfo, SnapshotRow, Steps
-from descend.record.schema import APPLICATION_ID, RECORD_NAME, SCHEMA_VERSION, TABLES, TENSORS_FOLDER
+from descend.record.opening import DAMAGED, RecordFile
+from descend.record.rows import (
+    BatchRow,
+    CallRow,
+    EpochRow,
+    EvaluationRow,
+    MessageRow,
+    NormRow,
+    ParameterRow,
+    PhaseRow,
+    PrintedRow,
+    ReadRow,
+    RunInfo,
+    SnapshotRow,
+    Steps,
+    UnseenRow,
+)
+from descend.record.schema import TENSORS_FOLDER
 from descend.record.tensors import unpack
-from descend.record.values import from_json, from_time, to_number
+from descend.record.values import from_blob, from_json, from_time, to_number
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_MAGIC = b"SQLite format 3\x00"
-_HEADER_SIZE = 100
-_PATIENCE_WITH_OTHERS = 10.0  # seconds to wait for a writer that folds its log back into the file
-_MOVE = "copy the whole run folder to a disk that can be written to, and open it there"
-_UNREADABLE_NOW = {
-    sqlite3.SQLITE_BUSY: ("another program holds the record locked", "close it there and try again"),
-    sqlite3.SQLITE_CANTOPEN: ("the log beside the record can only be read where a file can be made next to it", _MOVE),
-    sqlite3.SQLITE_READONLY: ("the log beside the record can only be read where it can be written to", _MOVE),
-}
-_GIVE_A_RUN = "give a run folder; descend runs lists them"
-_DAMAGED = "it cannot be repaired; if there is a copy, open that"
 
-
-class Reader:
+class Reader(RecordFile):
     """Reads the record of a run, given the run folder or its ``record.sqlite``; also while the run goes on.
 
     The file is opened read-only, and nothing in it is run or trusted. Each method asks the file anew, so a running training
     shows its newest steps, at most half a second old. Raises :class:`RecordError` when there is no record, when it is damaged, when
     it is something else, and when a newer descend wrote it.
     """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        given = Path(path)
-        self.path = given / RECORD_NAME if given.is_dir() else given
-        self.folder = self.path.parent
-        _check_header(self.path, given)
-        self._connection = _connect(self.path)
-        try:
-            self._check_format()
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def info(self) -> RunInfo:
@@ -128,8 +102,9 @@ class Reader:
         return sorted(rows, key=lambda row: (row.step, _place_in_step(row.phase), row.phase))
 
     def norms(self, parameter: str | None = None) -> list[NormRow]:
-        """Norms of one parameter, or of all, by step; within a step in the order the model has them."""
-        order = {name: place for place, (name, _) in enumerate(self.info.parameters)}
+        """Norms of one parameter, or of all, by step; within a step in the order the model has them, or the script used them."""
+        names = [name for name, _ in self.info.parameters] + [row.name for row in self.parameters()]
+        order = {name: place for place, name in enumerate(dict.fromkeys(names))}
         with self._understanding():
             rows = [
                 NormRow(int(step), str(name), to_number(value), to_number(gradient), to_number(change))
@@ -172,14 +147,10 @@ class Reader:
                 return self._load(snapshot)
         if not snapshots:
             raise RecordError(f"step {step} was not kept: this run has no snapshots", where=str(self.folder))
-        before = [snapshot.step for snapshot in snapshots if snapshot.step < step][-1:]
-        beyond = [snapshot.step for snapshot in snapshots if snapshot.step > step][:1]
-        nearest = " and ".join(str(number) for number in before + beyond)
-        many = len(before + beyond) > 1
         raise RecordError(
             f"step {step} was not kept in full",
             where=str(self.folder),
-            help=f"the nearest steps kept are {nearest}" if many else f"the nearest step kept is {nearest}",
+            help=_nearest(step, [snapshot.step for snapshot in snapshots]),
         )
 
     def messages(self) -> list[MessageRow]:
@@ -195,27 +166,113 @@ class Reader:
         with self._understanding():
             return {str(file): str(text) for file, text in self._rows("SELECT file, text FROM sources ORDER BY file")}
 
-    def _check_format(self) -> None:
+    def parameters(self) -> list[ParameterRow]:
+        """Parameters of a watched script, in the order it first used them; a name is there again for a new model."""
         with self._understanding():
-            if self._rows("PRAGMA application_id")[0][0] != APPLICATION_ID:
-                raise RecordError(
-                    f"{self.path.name} is an SQLite database, but not a record of descend",
-                    where=str(self.path),
-                    help=_GIVE_A_RUN,
+            return [
+                ParameterRow(int(step), str(name), _shape(shape), str(how))
+                for step, name, shape, how in self._rows_if_any(
+                    "parameters", "SELECT step, name, shape, how FROM parameters ORDER BY id"
                 )
-            # Tables only: a view of the same name could hold any query, and a record may come from a stranger.
-            present = {name for (name,) in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if "meta" in present:
-                version = int(self._rows("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
-                if version > SCHEMA_VERSION:
-                    raise RecordError(
-                        f"a newer descend wrote this record: its schema is version {version}, this one reads up to"
-                        f" {SCHEMA_VERSION}",
-                        where=str(self.path),
-                        help="pip install --upgrade descend",
-                    )
-            if missing := [table for table in TABLES if table not in present]:
-                raise _damaged(self.path, f"it has no table {', '.join(missing)}")
+            ]
+
+    def batches(self) -> list[BatchRow]:
+        """Tensors that sampled steps and evaluations of a watched script began with, in the order they came."""
+        with self._understanding():
+            return [
+                BatchRow(
+                    step=int(row["step"]),
+                    evaluation=int(row["evaluation"]),
+                    name=str(row["name"]),
+                    shape=_shape(row["shape"]),
+                    dtype=str(row["dtype"]),
+                    device=str(row["device"]),
+                    fingerprints=from_blob(row["fingerprints"]),
+                )
+                for row in self._rows_if_any("batches", "SELECT * FROM batches ORDER BY id")
+            ]
+
+    def calls(self) -> list[CallRow]:
+        """Modules that were called in sampled steps of a watched script, in the order they came."""
+        with self._understanding():
+            return [
+                CallRow(int(step), str(module), str(class_name), bool(training), int(times))
+                for step, module, class_name, training, times in self._rows_if_any(
+                    "calls", "SELECT step, module, class_name, training, times FROM calls ORDER BY id"
+                )
+            ]
+
+    def evaluations(self) -> list[EvaluationRow]:
+        """Forward passes of a watched script that no backward followed, by number."""
+        with self._understanding():
+            return [
+                EvaluationRow(
+                    number=int(row["number"]),
+                    step=int(row["step"]),
+                    passes=int(row["passes"]),
+                    seconds=to_number(row["seconds"]),
+                    gradients=bool(row["gradients"]),
+                    training_mode=tuple(map(str, from_json(row["training_mode"]))),
+                    file=row["file"],
+                    line=_whole(row["line"]),
+                )
+                for row in self._rows_if_any("evaluations", "SELECT * FROM evaluations ORDER BY number")
+            ]
+
+    def printed(self) -> list[PrintedRow]:
+        """Lines that a watched script printed; of more than 10,000 the first 5,000 and the last 5,000."""
+        with self._understanding():
+            return [
+                PrintedRow(int(number), int(step), str(text), int(characters), file, _whole(line))
+                for number, step, text, characters, file, line in self._rows_if_any(
+                    "printed", "SELECT number, step, text, characters, file, line FROM printed ORDER BY number"
+                )
+            ]
+
+    def reads(self) -> list[ReadRow]:
+        """Numbers that a watched script took out of tensors; of more than 10,000 the first 5,000 and the last 5,000."""
+        with self._understanding():
+            return [
+                ReadRow(int(number), int(step), str(how), to_number(value), str(tensor), file, _whole(line))
+                for number, step, how, value, tensor, file, line in self._rows_if_any(
+                    "reads", "SELECT number, step, how, value, tensor, file, line FROM reads ORDER BY number"
+                )
+            ]
+
+    def operation_steps(self) -> list[int]:
+        """The steps whose operations were kept."""
+        with self._understanding():
+            rows = self._rows_if_any("operations", "SELECT DISTINCT step FROM operations ORDER BY step")
+            return [int(step) for (step,) in rows]
+
+    def operations(self, step: int) -> list[dict[str, Any]]:
+        """Every operation of one step, in order (see :class:`descend.record.events.Operations`); None among values is NaN.
+
+        Raises :class:`RecordError` when they were not kept; it names the nearest steps whose operations were.
+        """
+        with self._understanding():
+            rows = self._rows_if_any(
+                "operations", "SELECT operation FROM operations WHERE step = ? ORDER BY number", step
+            )
+            if rows:
+                return [_object(operation) for (operation,) in rows]
+        if kept := self.operation_steps():
+            raise RecordError(
+                f"the operations of step {step} were not kept", where=str(self.folder), help=_nearest(step, kept)
+            )
+        raise RecordError(
+            f"the operations of step {step} were not kept: this run has none of any step", where=str(self.folder)
+        )
+
+    def unseen(self) -> list[UnseenRow]:
+        """What could not be watched, and why, in the order it was noticed."""
+        with self._understanding():
+            return [
+                UnseenRow(str(what), str(why), file, _whole(line))
+                for what, why, file, line in self._rows_if_any(
+                    "unseen", "SELECT what, why, file, line FROM unseen ORDER BY id"
+                )
+            ]
 
     def _status(self, status: str | None) -> str:
         if status is not None:
@@ -247,86 +304,17 @@ class Reader:
                 f"the tensors of step {snapshot.step} are not the ones that were written: the file has {size:,} bytes and"
                 f" another checksum than the {snapshot.bytes:,} bytes in the record",
                 where=str(path),
-                help=_DAMAGED,
+                help=DAMAGED,
             )
         with self._understanding():
             return unpack(data)
 
-    def _rows(self, query: str, *values: str | int | None) -> list[Any]:
-        try:
-            return self._connection.execute(query, values).fetchall()
-        except sqlite3.ProgrammingError:
-            raise  # a fault of the caller, such as reading after close()
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind of error
-            if code in _UNREADABLE_NOW:
-                what, remedy = _UNREADABLE_NOW[code]
-                raise RecordError(what, where=str(self.path), help=remedy) from error
-            raise _damaged(self.path, str(error)) from error
 
-    @contextlib.contextmanager
-    def _understanding(self) -> Iterator[None]:
-        """Turn values that make no sense into one clear message."""
-        try:
-            yield
-        except DescendError:
-            raise
-        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
-            raise _damaged(self.path, f"{type(error).__name__}: {error}") from error
-
-
-def _damaged(path: Path, reason: str) -> RecordError:
-    return RecordError(f"the record is damaged or cut short ({reason})", where=str(path), help=_DAMAGED)
-
-
-def _check_header(path: Path, given: Path) -> None:
-    """Look at the first bytes: SQLite's words for a file of another kind tell little, and it pads a page that was cut."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER_SIZE)
-            size = os.fstat(file.fileno()).st_size
-    except (FileNotFoundError, NotADirectoryError) as error:
-        what = f"{given} holds no record" if given.is_dir() else f"there is no {given}"
-        raise RecordError(what, where=str(path), help=_GIVE_A_RUN) from error
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte in it
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise RecordError(f"{path.name} cannot be read: {reason}", where=str(path), help=_GIVE_A_RUN) from error
-    if not header:
-        raise RecordError(f"{path.name} is empty", where=str(path), help=_DAMAGED)
-    if not header.startswith(_MAGIC):
-        raise RecordError(
-            f"{path.name} is not a record of descend: it is not an SQLite database", where=str(path), help=_GIVE_A_RUN
-        )
-    expected = _size_said_in(header)
-    if size < expected:
-        raise _damaged(path, f"{size:,} of {expected:,} bytes are there")
-
-
-def _size_said_in(header: bytes) -> int:
-    """Bytes that the file must have at least, from its header (https://sqlite.org/fileformat.html, 1.3)."""
-    if len(header) < _HEADER_SIZE:
-        return _HEADER_SIZE
-    if header[18] == 2:  # with a log beside it, the newest pages may be there
-        return 0
-    page = int.from_bytes(header[16:18], "big")
-    return int.from_bytes(header[28:32], "big") * (65536 if page == 1 else page)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    address = f"{path.resolve().as_uri()}?mode=ro"
-    # A killed run leaves its newest rows in a log beside the file. Where there is no log and none can be made (a read-only disk),
-    # the file alone is the whole record, and SQLite has to be told that nobody will change it.
-    log = path.with_name(f"{path.name}-wal")
-    if not log.exists() and not os.access(path.parent, os.W_OK):
-        address += "&immutable=1"
-    try:
-        connection = sqlite3.connect(address, uri=True, timeout=_PATIENCE_WITH_OTHERS)
-    except sqlite3.Error as error:
-        raise RecordError(f"{path.name} cannot be opened: {error}", where=str(path)) from error
-    connection.isolation_level = None
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection
+def _nearest(step: int, kept: list[int]) -> str:
+    before = [number for number in kept if number < step][-1:]
+    beyond = [number for number in kept if number > step][:1]
+    nearest = " and ".join(str(number) for number in before + beyond)
+    return f"the nearest steps kept are {nearest}" if before and beyond else f"the nearest step kept is {nearest}"
 
 
 def _place_in_step(phase: str) -> int:
@@ -335,6 +323,10 @@ def _place_in_step(phase: str) -> int:
 
 def _whole(value: str | int | None) -> int | None:
     return None if value is None else int(value)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(map(int, from_json(text)))
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -90,3 +90,79 @@ class MessageRow(NamedTuple):
     kind: str
     text: str
     time: datetime
+
+
+class ParameterRow(NamedTuple):
+    """A parameter of a watched script, in the step that first used it."""
+
+    step: int
+    name: str
+    shape: tuple[int, ...]
+    how: str  # found through: "module", "variable" or "loop"
+
+
+class BatchRow(NamedTuple):
+    """A tensor that a sampled step or an evaluation began with."""
+
+    step: int
+    evaluation: int  # number of the evaluation, or 0 for a training step
+    name: str  # of the variable that holds it, or ""
+    shape: tuple[int, ...]
+    dtype: str
+    device: str
+    fingerprints: tuple[int, ...]  # a hash of each of the first rows
+
+
+class CallRow(NamedTuple):
+    """A module that was called in a sampled step."""
+
+    step: int
+    module: str
+    class_name: str
+    training: bool  # its mode
+    times: int
+
+
+class EvaluationRow(NamedTuple):
+    """Forward passes that no backward followed."""
+
+    number: int  # counted from 1
+    step: int  # the last training step before it
+    passes: int
+    seconds: float
+    gradients: bool  # whether a graph was built
+    training_mode: tuple[str, ...]  # modules that stood in training mode
+    file: str | None
+    line: int | None
+
+
+class PrintedRow(NamedTuple):
+    """A line that the script printed; ``number`` counts all lines, also those that the record does not keep."""
+
+    number: int
+    step: int
+    text: str
+    characters: int  # of the whole line: more than ``text`` has when it was cut
+    file: str | None
+    line: int | None
+
+
+class ReadRow(NamedTuple):
+    """A number that the script took out of a tensor; ``number`` counts all reads, also those that the record does not keep."""
+
+    number: int
+    step: int
+    how: str
+    value: float
+    tensor: str
+    file: str | None
+    line: int | None
+
+
+class UnseenRow(NamedTuple):
+    """Something that could not be watched, and why."""
+
+    what: str
+    why: str
+    file: str | None
+    line: int | None

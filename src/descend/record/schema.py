@@ -103,9 +103,98 @@ CREATE TABLE sources (
     file TEXT PRIMARY KEY,
     text TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- The tables below are filled when a script is watched.
+
+-- Parameters, in the order they were first seen. A name stands here again when the script makes a new model.
+CREATE TABLE parameters (
+    id    INTEGER PRIMARY KEY,
+    step  INTEGER NOT NULL,            -- in which they were first seen
+    name  TEXT NOT NULL,
+    shape TEXT NOT NULL,               -- JSON list of sizes
+    how   TEXT NOT NULL                -- found through: module, variable, loop
+);
+
+-- Tensors that sampled steps and evaluations began with.
+CREATE TABLE batches (
+    id           INTEGER PRIMARY KEY,  -- in the order they came
+    step         INTEGER NOT NULL,
+    evaluation   INTEGER NOT NULL,     -- number of the evaluation, or 0 for a training step
+    name         TEXT NOT NULL,        -- of the variable that holds it, or ''
+    shape        TEXT NOT NULL,        -- JSON list of sizes
+    dtype        TEXT NOT NULL,
+    device       TEXT NOT NULL,
+    fingerprints BLOB NOT NULL         -- a hash of each of the first rows: 8 bytes each, the lowest byte first
+);
+
+-- Modules that were called in sampled steps.
+CREATE TABLE calls (
+    id         INTEGER PRIMARY KEY,    -- in the order they came
+    step       INTEGER NOT NULL,
+    module     TEXT NOT NULL,          -- its name in the model, or ''
+    class_name TEXT NOT NULL,
+    training   INTEGER NOT NULL,       -- 1 in training mode, 0 in evaluation mode
+    times      INTEGER NOT NULL        -- how often it was called
+);
+
+-- Forward passes that no backward followed.
+CREATE TABLE evaluations (
+    number        INTEGER PRIMARY KEY, -- counted from 1
+    step          INTEGER NOT NULL,    -- the last training step before it
+    passes        INTEGER NOT NULL,
+    seconds       REAL,
+    gradients     INTEGER NOT NULL,    -- 1 when a graph was built
+    training_mode TEXT NOT NULL,       -- JSON list of the modules that stood in training mode
+    file          TEXT,                -- of the first pass
+    line          INTEGER
+);
+
+-- Lines that the script printed: the first and the last of them, when there are many.
+CREATE TABLE printed (
+    number     INTEGER PRIMARY KEY,    -- counted from 1, over all lines
+    step       INTEGER NOT NULL,       -- after which it was printed
+    text       TEXT NOT NULL,          -- its beginning, when it is long
+    characters INTEGER NOT NULL,       -- of the whole line
+    file       TEXT,
+    line       INTEGER
+);
+
+-- Numbers that the script took out of tensors: the first and the last of them, when there are many.
+CREATE TABLE reads (
+    number INTEGER PRIMARY KEY,        -- counted from 1, over all reads
+    step   INTEGER NOT NULL,
+    how    TEXT NOT NULL,              -- item, float, tolist
+    value  REAL,                       -- NULL is NaN
+    tensor TEXT NOT NULL,              -- loss, the name of a parameter, or ''
+    file   TEXT,
+    line   INTEGER
+);
+
+-- Every operation of some steps.
+CREATE TABLE operations (
+    step      INTEGER NOT NULL,
+    number    INTEGER NOT NULL,        -- place in the step, counted from 0
+    operation TEXT NOT NULL,           -- JSON object
+    PRIMARY KEY (step, number)
+);
+
+-- What could not be watched, and why.
+CREATE TABLE unseen (
+    id   INTEGER PRIMARY KEY,          -- in the order it was noticed
+    what TEXT NOT NULL,
+    why  TEXT NOT NULL,
+    file TEXT,                         -- NULL where it has no place
+    line INTEGER
+);
 """
 
-TABLES = ("meta", "run", "steps", "phases", "norms", "epochs", "snapshots", "messages", "sources")
+# What every record has.
+FIRST_TABLES = ("meta", "run", "steps", "phases", "norms", "epochs", "snapshots", "messages", "sources")
+
+# Added without a new version: a record made before them has none of these, and is read as if they were empty.
+LATER_TABLES = ("parameters", "batches", "calls", "evaluations", "printed", "reads", "operations", "unseen")
+
+TABLES = FIRST_TABLES + LATER_TABLES
 
 
 def snapshot_file(step: int) -> str:

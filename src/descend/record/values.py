@@ -8,7 +8,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +37,19 @@ def from_json(text: str) -> Any:
 def to_number(value: float | None) -> float:
     """A stored number as a float: NULL is NaN."""
     return math.nan if value is None else float(value)
+
+
+def to_blob(numbers: Sequence[int]) -> bytes:
+    """Whole numbers of up to 63 bits and a sign, 8 bytes each, the lowest byte first. Raises ``struct.error`` beyond that."""
+    return struct.pack(f"<{len(numbers)}q", *numbers)
+
+
+def from_blob(blob: bytes) -> tuple[int, ...]:
+    """The numbers that :func:`to_blob` wrote. Raises ``ValueError`` for a length that is no multiple of 8."""
+    count, left = divmod(len(blob), 8)
+    if left:
+        raise ValueError(f"{len(blob)} bytes are no row of numbers of 8 bytes")
+    return struct.unpack(f"<{count}q", blob)
 
 
 def to_time(seconds: float) -> str:

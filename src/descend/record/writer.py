@@ -2,7 +2,6 @@
 
 import atexit
 import contextlib
-import hashlib
 import os
 import queue
 import sqlite3
@@ -10,24 +9,15 @@ import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self, assert_never
+from typing import Self
 
 from descend.errors import RecordError, StorageError
-from descend.record import process, tensors
-from descend.record.events import (
-    EpochDone,
-    Event,
-    Message,
-    ParameterNorms,
-    PhaseTimes,
-    RunEnded,
-    RunStarted,
-    Snapshot,
-    StepsDone,
-)
-from descend.record.files import help_for, reason_of, storage_error, write_atomically
-from descend.record.schema import APPLICATION_ID, FORMAT, RECORD_NAME, SCHEMA, SCHEMA_VERSION, snapshot_file
-from descend.record.values import to_json, to_text, to_time
+from descend.record import process
+from descend.record.events import Event, RunEnded, RunStarted
+from descend.record.files import help_for, reason_of
+from descend.record.schema import APPLICATION_ID, FORMAT, RECORD_NAME, SCHEMA, SCHEMA_VERSION
+from descend.record.tables import Tables
+from descend.record.values import to_time
 
 SECONDS_BETWEEN_COMMITS = 0.5
 
@@ -51,10 +41,11 @@ class _Flush(threading.Event):
 class Writer:
     """Writes every event it is called with to ``folder/record.sqlite``, and snapshots to ``folder/tensors``.
 
-    A call only puts the event in a queue: it never waits for the disk and never raises. Events must not be changed after they
-    were handed over. One thread writes them in their order and commits every half second, so that a process that is killed
-    loses no more than that, and the file can be read all the while. When the disk refuses, ``failure`` is set and later events
-    are let go; whoever trains may raise it at a safe point.
+    A call only puts the event in a queue: it never waits for the disk and never raises. Any thread may call; events are written
+    in the order they arrive. They must not be changed after they were handed over. One thread of our own writes them and commits
+    every half second, so that a process that is killed loses no more than that, and the file can be read all the while. When the
+    disk refuses, ``failure`` is set and later events are let go; whoever trains may raise it at a safe point. In a process that
+    was forked from this one a writer does nothing: the record belongs to the parent.
 
     ``folder`` must exist. Raises :class:`StorageError` when the record cannot be created there, and :class:`RecordError` when
     it already holds one.
@@ -65,6 +56,7 @@ class Writer:
         self.path = self.folder / RECORD_NAME
         self.failure: StorageError | None = None
         self._closed = False
+        self._process = os.getpid()
         self._queue: queue.SimpleQueue[tuple[float, Event] | _Flush | None] = queue.SimpleQueue()
         _create(self.path)
         self._thread = threading.Thread(target=self._work, name="descend-record", daemon=True)
@@ -73,12 +65,12 @@ class Writer:
         atexit.register(self.close)
 
     def __call__(self, event: Event) -> None:
-        if self.failure is None and not self._closed:
+        if self.failure is None and not self._closed and os.getpid() == self._process:
             self._queue.put((time.time(), event))
 
     def flush(self) -> None:
         """Wait until everything emitted so far is in the file (or ``failure`` says why not)."""
-        if self._closed:
+        if self._closed or os.getpid() != self._process:
             return
         done = _Flush()
         self._queue.put(done)
@@ -103,12 +95,14 @@ class Writer:
 
     def _work(self) -> None:
         connection: sqlite3.Connection | None = None
+        tables: Tables | None = None
         while True:
             events, flushes, stopping = self._next_batch()
             if self.failure is None:
                 try:
                     connection = connection or _connect(self.path)
-                    self._commit(connection, events)
+                    tables = tables or Tables(connection, self.folder)
+                    _commit(connection, tables, events)
                 except Exception as error:  # noqa: BLE001 - whatever went wrong here must not end the training
                     self.failure = _failure(self.path, error)
             for flush in flushes:
@@ -138,66 +132,20 @@ class Writer:
             except queue.Empty:
                 return events, flushes, False
 
-    def _commit(self, connection: sqlite3.Connection, events: list[tuple[float, Event]]) -> None:
-        if not events:
-            return
-        connection.execute("BEGIN")
-        try:
-            for moment, event in events:
-                self._write(connection, to_time(moment), event)
-            connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-                connection.execute("ROLLBACK")
-            raise
 
-    def _write(self, connection: sqlite3.Connection, moment: str, event: Event) -> None:
-        match event:
-            case StepsDone():
-                _write_steps(connection, event)
-            case PhaseTimes():
-                _write_phases(connection, event)
-            case ParameterNorms():
-                connection.executemany(
-                    "INSERT OR REPLACE INTO norms (step, parameter, value, gradient, change) VALUES (?, ?, ?, ?, ?)",
-                    ((event.step, to_text(name), *norms) for name, *norms in event.rows),
-                )
-            case EpochDone():
-                connection.execute(
-                    "INSERT OR REPLACE INTO epochs (epoch, step, seconds, metrics) VALUES (?, ?, ?, ?)",
-                    (event.epoch, event.step, event.seconds, to_json(event.metrics)),
-                )
-            case Snapshot():
-                self._write_snapshot(connection, event)
-            case Message():
-                connection.execute(
-                    "INSERT INTO messages (step, kind, text, time) VALUES (?, ?, ?, ?)",
-                    (event.step, to_text(event.kind), to_text(event.text), moment),
-                )
-            case RunStarted():
-                _write_start(connection, event, moment)
-            case RunEnded():
-                connection.execute(
-                    "UPDATE run SET ended = ?, status = ?, report = ?", (moment, event.status, to_json(event.report))
-                )
-            case _:
-                assert_never(event)
-
-    def _write_snapshot(self, connection: sqlite3.Connection, event: Snapshot) -> None:
-        data, note = tensors.pack(event.tensors)
-        file = snapshot_file(event.step)
-        path = self.folder / file
-        try:
-            path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise storage_error(path.parent, error) from error
-        write_atomically(path, data)
-        notes = "; ".join(part for part in (event.note, note) if part)
-        # The row comes after the file, so that every row has its file, whenever the process dies.
-        connection.execute(
-            "INSERT OR REPLACE INTO snapshots (step, epoch, file, bytes, sha256, note) VALUES (?, ?, ?, ?, ?, ?)",
-            (event.step, event.epoch, file, len(data), hashlib.sha256(data).hexdigest(), to_text(notes)),
-        )
+def _commit(connection: sqlite3.Connection, tables: Tables, events: list[tuple[float, Event]]) -> None:
+    """Write all of ``events`` in one transaction, or none of them."""
+    if not events:
+        return
+    connection.execute("BEGIN")
+    try:
+        for moment, event in events:
+            tables.write(event, moment)
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _create(path: Path) -> None:
@@ -262,53 +210,4 @@ def _failure(path: Path, error: Exception) -> StorageError:
         f"{what}: {type(error).__name__}: {error}",
         where=str(path),
         help="this is a fault in descend: please report it with these lines",
-    )
-
-
-def _write_start(connection: sqlite3.Connection, event: RunStarted, moment: str) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO run (id, name, kind, title, recipe, choices, environment, seed, parameters, epochs,"
-        " steps_per_epoch, started) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            to_text(event.name),
-            to_text(event.kind),
-            to_text(event.title),
-            to_json(event.recipe),
-            to_json(event.choices),
-            to_json(event.environment),
-            None if event.seed is None else str(event.seed),
-            to_json(event.parameters),
-            event.epochs,
-            event.steps_per_epoch,
-            moment,
-        ),
-    )
-    connection.executemany(
-        "INSERT OR REPLACE INTO sources (file, text) VALUES (?, ?)",
-        ((to_text(file), to_text(text)) for file, text in event.sources.items()),
-    )
-
-
-def _write_steps(connection: sqlite3.Connection, event: StepsDone) -> None:
-    steps = zip(event.losses, event.rates, event.seconds, event.rows, strict=True)
-    connection.executemany(
-        "INSERT OR REPLACE INTO steps (step, epoch, loss, rate, seconds, rows) VALUES (?, ?, ?, ?, ?, ?)",
-        ((number, event.epoch, *step) for number, step in enumerate(steps, event.first)),
-    )
-
-
-def _write_phases(connection: sqlite3.Connection, event: PhaseTimes) -> None:
-    connection.executemany(
-        "INSERT OR REPLACE INTO phases (step, phase, seconds, file, line) VALUES (?, ?, ?, ?, ?)",
-        (
-            (
-                event.step,
-                phase,
-                seconds,
-                None if place is None else to_text(place[0]),
-                None if place is None else place[1],
-            )
-            for phase, seconds in event.seconds.items()
-            for place in (event.places.get(phase),)
-        ),
     )

@@ -11,7 +11,7 @@ from descend.show.bars import probability_bars
 from descend.show.colours import BAD, MUTED, STRONG
 from descend.show.digit import Pixels, digit
 from descend.show.layout import INDENT, Cell, columns, facts, look_of, muted, prose, put, safe, shorten
-from descend.show.metrics import name_of, scalar_names, value_of, written
+from descend.show.metrics import PARTS, name_of, scalar_names, value_of, written
 from descend.show.summary import WIDEST
 
 _CLOSE_CALL = 0.2  # of probability between the first and the second class
@@ -80,7 +80,7 @@ def evaluation(
     """Print every metric of a model on ``rows`` rows, and for classes what was taken for what."""
     width = min(console.width, WIDEST)
     noun = "row" if rows == 1 else "rows"
-    put(console, Text(safe(model), style=STRONG).append(f" on {rows:,} {safe(part)} {noun}", style="default"), "")
+    put(console, Text(safe(model), style=STRONG).append(f" on {rows:,} {safe(PARTS.get(part, part))} {noun}", style="default"), "")
     table: list[list[Cell]] = [
         [muted(name_of(name)), Text(written(name, value_of(metrics, name)), style=STRONG)]
         for name in scalar_names(metrics)

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from descend.data.catalogue import CATALOGUE
 from descend.show import digit, numbers
 from descend.show.colours import ACCENT, BAD, MUTED, PHASE_COLOURS, STRONG, WARNING
 from descend.show.curve import plot
@@ -69,8 +70,10 @@ def next_commands(report: Report) -> list[tuple[str, str]]:
     elif features:
         values = " ".join(shlex.quote(f"{name}=1") for name in features)
         commands.append((f"descend predict {run} --values {values}", "with values of your own"))
-    everything = "the confusion table" if report.get("task") == "classes" else "every metric"
-    return [*commands, (f"descend evaluate {run}", everything)]
+    if (report.get("recipe") or {}).get("data") in CATALOGUE:  # arrays are not kept, so there is nothing to examine on
+        everything = "the confusion table" if report.get("task") == "classes" else "every metric"
+        commands.append((f"descend evaluate {run}", everything))
+    return commands
 
 
 def header_of(report: Report, width: int) -> list[Text]:
@@ -122,7 +125,7 @@ def _notes(report: Report, rows: Sequence[EpochRow]) -> dict[int, str]:
 def _learned(report: Report, width: int) -> list[Text]:
     """The values of the parameters where there are few enough to read: as an equation where the model is one."""
     few = [each for each in report.get("parameters") or () if each.get("values")]
-    if not few:
+    if not few or len(few) < len(report["parameters"]):
         return []
     said = _equation(report, few) or [
         f"{safe(each['name'])} = {', '.join(map(numbers.short, each['values']))}" for each in few

@@ -104,7 +104,7 @@ def choose(settings: Mapping[str, Any], data: SetInfo, machine: Machine) -> tupl
     chosen.settle("loss", "cross-entropy" if classes else "mse", f"the usual loss for {data.task}")
     chosen.settle("optimizer", "adam", "falls fast without tuning its rate")
     lr = USUAL_LR.get(chosen["optimizer"], 0.01)
-    chosen.settle("lr", lr, f"the usual rate of {chosen['optimizer']}", published=chosen.kept("optimizer"))
+    chosen.settle("lr", lr, f"the usual rate of {chosen['optimizer']}", published=chosen.kept("optimizer", "model"))
     for key in ("momentum", "nesterov", "beta1", "beta2", "epsilon", "weight_decay"):
         chosen.settle(key, SETTINGS[key].default, "the usual value")
     chosen.settle("schedule", "constant", "one rate all through")
@@ -146,7 +146,7 @@ def _conflicts(chosen: _Chooser, given: Mapping[str, Any], data: SetInfo, machin
     """Settings that cannot stand together, or that the data or the machine cannot serve."""
     found: list[_Conflict] = []
     for key, (owner, values) in OWNERS.items():
-        alien = key in given and given[key] != SETTINGS[key].default and chosen[owner] not in values
+        alien = key in given and given[key] not in (SETTINGS[key].default, ()) and chosen[owner] not in values
         if alien and not (owner == "model" and _unknown_model(chosen["model"])):
             line = f"{key} belongs to {owner} {' and '.join(values)}, and {owner} is {shown(chosen[owner])}"
             found.append((line, (key, owner)))

@@ -186,7 +186,8 @@ class Loop:
         patience = self.recipe.early_stopping
         if patience is not None and progress.waited >= patience:
             progress.status = "stopped early"
-            text = f"validation loss has not fallen for {progress.waited} epochs: stopped, epoch {progress.best_epoch} is kept"
+            kept = "no epoch had a finite one" if progress.best_epoch is None else f"epoch {progress.best_epoch} is kept"
+            text = f"validation loss has not fallen for {progress.waited} epochs: stopped, {kept}"
             self.emit(Message(progress.step, "stopped early", text))
 
     def batches(self, epoch: int) -> Iterator[Batches]:

@@ -10,7 +10,7 @@ from descend.data.dataset import Examples
 from descend.models.evaluating import evaluating
 from descend.train.losses import Loss
 
-ROWS_AT_ONCE = 4096
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)

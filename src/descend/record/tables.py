@@ -1,0 +1,127 @@
+"""How events become rows of the record's tables, and snapshots files beside it."""
+
+import hashlib
+import sqlite3
+from pathlib import Path
+
+from descend.record import tensors
+from descend.record.events import (
+    EpochDone,
+    Event,
+    Message,
+    ParameterNorms,
+    PhaseTimes,
+    RunEnded,
+    RunStarted,
+    Snapshot,
+    StepsDone,
+)
+from descend.record.files import storage_error, write_atomically
+from descend.record.schema import snapshot_file
+from descend.record.values import to_json, to_text, to_time
+from descend.record.watched import WatchedTables
+
+
+class Tables:
+    """Writes events into the open record of a run folder; whoever calls it begins and commits the transactions."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+        self._connection = connection
+        self._folder = folder
+        self._watched = WatchedTables(connection)
+
+    def write(self, event: Event, moment: float) -> None:
+        """Write one event, which came at ``moment`` (seconds since 1970). Raises ``sqlite3.Error`` and ``StorageError``."""
+        match event:
+            case StepsDone():
+                self._write_steps(event)
+            case PhaseTimes():
+                self._write_phases(event)
+            case ParameterNorms():
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO norms (step, parameter, value, gradient, change) VALUES (?, ?, ?, ?, ?)",
+                    ((event.step, to_text(name), *norms) for name, *norms in event.rows),
+                )
+            case EpochDone():
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO epochs (epoch, step, seconds, metrics) VALUES (?, ?, ?, ?)",
+                    (event.epoch, event.step, event.seconds, to_json(event.metrics)),
+                )
+            case Snapshot():
+                self._write_snapshot(event)
+            case Message():
+                self._connection.execute(
+                    "INSERT INTO messages (step, kind, text, time) VALUES (?, ?, ?, ?)",
+                    (event.step, to_text(event.kind), to_text(event.text), to_time(moment)),
+                )
+            case RunStarted():
+                self._write_start(event, moment)
+            case RunEnded():
+                self._connection.execute(
+                    "UPDATE run SET ended = ?, status = ?, report = ?",
+                    (to_time(moment), event.status, to_json(event.report)),
+                )
+            case _:
+                self._watched.write(event, moment)
+
+    def _write_start(self, event: RunStarted, moment: float) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO run (id, name, kind, title, recipe, choices, environment, seed, parameters, epochs,"
+            " steps_per_epoch, started) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                to_text(event.name),
+                to_text(event.kind),
+                to_text(event.title),
+                to_json(event.recipe),
+                to_json(event.choices),
+                to_json(event.environment),
+                None if event.seed is None else str(event.seed),
+                to_json(event.parameters),
+                event.epochs,
+                event.steps_per_epoch,
+                to_time(moment),
+            ),
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO sources (file, text) VALUES (?, ?)",
+            ((to_text(file), to_text(text)) for file, text in event.sources.items()),
+        )
+
+    def _write_steps(self, event: StepsDone) -> None:
+        steps = zip(event.losses, event.rates, event.seconds, event.rows, strict=True)
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO steps (step, epoch, loss, rate, seconds, rows) VALUES (?, ?, ?, ?, ?, ?)",
+            ((number, event.epoch, *step) for number, step in enumerate(steps, event.first)),
+        )
+
+    def _write_phases(self, event: PhaseTimes) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO phases (step, phase, seconds, file, line) VALUES (?, ?, ?, ?, ?)",
+            (
+                (
+                    event.step,
+                    phase,
+                    seconds,
+                    None if place is None else to_text(place[0]),
+                    None if place is None else place[1],
+                )
+                for phase, seconds in event.seconds.items()
+                for place in (event.places.get(phase),)
+            ),
+        )
+
+    def _write_snapshot(self, event: Snapshot) -> None:
+        data, note = tensors.pack(event.tensors)
+        file = snapshot_file(event.step)
+        path = self._folder / file
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise storage_error(path.parent, error) from error
+        write_atomically(path, data)
+        notes = "; ".join(part for part in (event.note, note) if part)
+        # The row comes after the file, so that every row has its file, whenever the process dies.
+        self._connection.execute(
+            "INSERT OR REPLACE INTO snapshots (step, epoch, file, bytes, sha256, note) VALUES (?, ?, ?, ?, ?, ?)",
+            (event.step, event.epoch, file, len(data), hashlib.sha256(data).hexdigest(), to_text(notes)),
+        )
