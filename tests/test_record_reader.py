@@ -265,7 +265,7 @@ def test_a_record_of_a_newer_descend(copy: Path) -> None:
 def test_tables_and_columns_of_a_later_descend_are_passed_over(copy: Path, finished: Path) -> None:
     change(
         copy,
-        "CREATE TABLE operations (step INTEGER, name TEXT); ALTER TABLE run ADD COLUMN watched TEXT;"
+        "CREATE TABLE curvatures (step INTEGER, name TEXT); ALTER TABLE run ADD COLUMN watched TEXT;"
         "ALTER TABLE steps ADD COLUMN memory INTEGER; ALTER TABLE phases ADD COLUMN calls INTEGER",
     )
     with Reader(copy) as late, Reader(finished) as plain:
@@ -329,7 +329,7 @@ def test_rows_that_make_no_sense(copy: Path, statement: str, method: str) -> Non
 
 
 def test_a_record_that_another_program_holds(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("descend.record.reader._PATIENCE_WITH_OTHERS", 0.0)
+    monkeypatch.setattr("descend.record.opening._PATIENCE_WITH_OTHERS", 0.0)
     with closing(sqlite3.connect(copy / "record.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         assert message(copy) == [

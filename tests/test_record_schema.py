@@ -9,8 +9,21 @@ from pathlib import Path
 import pytest
 
 from descend.record import schema
-from descend.record.events import EpochDone, ParameterNorms, PhaseTimes, RunEnded, RunStarted, StepsDone
+from descend.record.events import (
+    BatchSeen,
+    EpochDone,
+    Evaluation,
+    ModuleCalls,
+    Operations,
+    ParameterNorms,
+    PhaseTimes,
+    Printed,
+    RunEnded,
+    RunStarted,
+    StepsDone,
+)
 from descend.record.tensors import KEPT_FIRST
+from descend.record.watched import CHARACTERS_KEPT, ROWS_KEPT
 from descend.record.writer import Writer
 
 PAGE = (Path(__file__).parent.parent / "docs" / "record.md").read_text(encoding="utf-8")
@@ -22,6 +35,11 @@ ANSWERS = [
     [("b", 1, 1.5), ("w", 1, 0.5)],
     [("device", "cpu", "there is no other")],
     [(1, 3.0, "step.py", 7), (2, 2.0, None, None), (4, 1.0, None, None), (3, None, None, None)],
+    [(0, None, "start", 3), (1, 3.0, "loss 3.0", 9), (3, None, "loss nan", 9)],
+    [(2, 4, "net.drop", "test.py", 5), (2, 4, "net.norm", "test.py", 5)],
+    [(1, 2, 1), (2, 3, 2)],
+    [("net", "Net", 1, 2, 3), ("net", "Net", 0, 1, 4)],
+    [(0, "linear", '["x","w"]', 7), (1, "square", "[0]", None)],
 ]
 
 
@@ -39,6 +57,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer(EpochDone(1, 2, 0.2, {"test": {"accuracy": 0.8}}))
         writer(StepsDone(3, 2, [float("nan"), 1.0], [0.1, 0.1], [0.1, 0.1], [64, 32]))
         writer(EpochDone(2, 4, 0.2, {"test": {"accuracy": 0.9}}))
+        writer(Printed(0, "start", ("step.py", 3)))
+        writer(Printed(1, "loss 3.0", ("step.py", 9)))
+        writer(Printed(3, "loss nan", ("step.py", 9)))
+        writer(Evaluation(1, 2, 1, 0.1, False, (), ("test.py", 5)))
+        writer(Evaluation(2, 4, 1, 0.1, False, ("net.drop", "net.norm"), ("test.py", 5)))
+        writer(BatchSeen(1, "x", (3, 1), "float32", "cpu", (-7, 8, 9)))
+        writer(BatchSeen(3, "x", (0, 1), "float32", "cpu", ()))
+        writer(BatchSeen(2, "x", (2, 1), "float32", "cpu", (8, 1), evaluation=1))
+        writer(BatchSeen(4, "x", (3, 1), "float32", "cpu", (-7, 9, 2), evaluation=2))
+        writer(ModuleCalls(1, (("net", "Net", True, 1),)))
+        writer(ModuleCalls(3, (("net", "Net", True, 2), ("net", "Net", False, 4))))
+        writer(Operations(1, ({"name": "linear", "inputs": ["x", "w"], "line": 7}, {"name": "square", "inputs": [0]})))
+        writer(Operations(2, ({"name": "exp", "inputs": ["x"]},)))
         writer(RunEnded("finished", {}))
     return run
 
@@ -85,3 +116,9 @@ def test_the_numbers_of_the_page_are_those_of_the_program(folder: Path) -> None:
     assert f"`0x{schema.APPLICATION_ID:x}`" in PAGE
     assert ", ".join(f"`{part}`" for part in KEPT_FIRST) in " ".join(PAGE.split())
     assert (folder / "record.sqlite").read_bytes()[68:72] == b"dscd"
+    assert f"more than {ROWS_KEPT:,} printed lines it keeps the first {ROWS_KEPT // 2:,}" in " ".join(PAGE.split())
+    assert f"of each line the first {CHARACTERS_KEPT:,} characters; of more than {ROWS_KEPT:,} reads" in PAGE.replace(
+        "\n", " "
+    )
+    assert "in seventeen tables" in PAGE
+    assert len(schema.TABLES) == 17

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descend.record.values import from_json, from_time, to_json, to_number, to_text, to_time
+from descend.record.values import from_blob, from_json, from_time, to_blob, to_json, to_number, to_text, to_time
 
 texts = st.text(st.characters(exclude_categories=[]), max_size=20) | st.sampled_from(["NaN", "Infinity", '"NaN"', "\\"])
 numbers = st.floats(allow_nan=False) | st.integers()
@@ -76,3 +76,15 @@ def test_times_sort_as_text_and_come_back_to_the_millisecond(milliseconds: list[
     first, second = sorted(milliseconds)
     assert to_time(first / 1000) <= to_time(second / 1000)
     assert abs(from_time(to_time(first / 1000)).timestamp() * 1000 - first) <= 1.001
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)))
+def test_whole_numbers_come_back_from_eight_bytes_each(numbers: list[int]) -> None:
+    blob = to_blob(numbers)
+    assert from_blob(blob) == tuple(numbers)
+    assert blob == b"".join(number.to_bytes(8, "little", signed=True) for number in numbers)
+
+
+def test_a_blob_that_was_cut_is_refused() -> None:
+    with pytest.raises(ValueError, match="9 bytes are no row of numbers of 8 bytes"):
+        from_blob(bytes(9))

@@ -209,6 +209,48 @@ def test_many_threads_may_emit(tmp_path: Path) -> None:
     assert ask(tmp_path, "SELECT count(*), min(step), max(step) FROM steps") == [(400, 1, 400)]
 
 
+def test_events_of_several_threads_are_written_in_the_order_they_arrived(tmp_path: Path) -> None:
+    arrived: list[str] = []
+    turn = threading.Lock()
+    with Writer(tmp_path) as writer:
+
+        def emit(part: int) -> None:
+            for number in range(100):
+                with turn:  # so that the order is known; the writer itself needs no lock
+                    arrived.append(f"{part} {number}")
+                    writer(Message(number, "note", arrived[-1]))
+
+        threads = [threading.Thread(target=emit, args=(part,)) for part in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [text for (text,) in ask(tmp_path, "SELECT text FROM messages ORDER BY id")] == arrived
+
+
+def test_threads_may_flush_and_close_while_others_emit(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    emitted = threading.Event()
+
+    def emit() -> None:
+        for number in range(1, 2001):
+            writer(steps(number, [1.0]))
+            if number == 100:
+                emitted.set()
+
+    threads = [threading.Thread(target=emit)]
+    threads[0].start()
+    emitted.wait()
+    threads += [threading.Thread(target=action) for action in (writer.flush, writer.close, writer.close, writer.flush)]
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert writer.failure is None
+    [(count, last)] = ask(tmp_path, "SELECT count(*), max(step) FROM steps")
+    assert count == last >= 100
+
+
 def test_messages_keep_their_order(tmp_path: Path) -> None:
     record(tmp_path, STARTED, *(Message(0, "note", str(number)) for number in range(500)))
     with Reader(tmp_path) as reader:
@@ -359,6 +401,11 @@ def test_a_forked_child_that_ends_leaves_the_record_to_its_parent(tmp_path: Path
         writer(StepsDone(1, 1, [1.0], [0.1], [0.0], [1]))
         child = os.fork()
         if child == 0:
+            waiting = writer._queue.qsize()
+            writer(StepsDone(3, 1, [3.0], [0.1], [0.0], [1]))
+            writer.flush()
+            if writer._queue.qsize() != waiting:
+                os._exit(1)  # it would grow for as long as the child lives
             sys.exit()  # runs everything that is registered for the end of a process
         assert os.waitpid(child, 0)[1] == 0
         writer(StepsDone(2, 1, [2.0], [0.1], [0.0], [1]))

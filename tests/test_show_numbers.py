@@ -74,6 +74,10 @@ def test_no_share_between_is_written_as_nothing_or_everything(share: float, deci
 @pytest.mark.parametrize(
     ("value", "written"),
     [
+        (0.0, "0.0 ms"),
+        (3e-8, "<1 µs"),
+        (0.00004, "40 µs"),
+        (0.0000996, "0.1 ms"),
         (0.0004, "0.4 ms"),
         (0.012, "12 ms"),
         (0.0996, "0.10 s"),

@@ -64,6 +64,10 @@ class Tables:
             case _:
                 self._watched.write(event, moment)
 
+    def finish(self) -> None:
+        """Write what was held back to be written at once; to be called before a commit."""
+        self._watched.finish()
+
     def _write_start(self, event: RunStarted, moment: float) -> None:
         self._connection.execute(
             "INSERT OR REPLACE INTO run (id, name, kind, title, recipe, choices, environment, seed, parameters, epochs,"

@@ -1,7 +1,8 @@
 """How the events of a watched script become rows. What a script can do without end, printing and reading, is kept within bounds."""
 
 import sqlite3
-from typing import assert_never
+from collections import deque
+from typing import Generic, TypeVar, assert_never
 
 from descend.record.events import (
     BatchSeen,
@@ -17,18 +18,24 @@ from descend.record.values import to_blob, to_json, to_text, to_time
 
 WatchedEvent = ParametersSeen | BatchSeen | ModuleCalls | Evaluation | Printed | ValueRead | Operations | Unseen
 
-LINES_KEPT = 10_000  # printed; half of them from the beginning, half from the end
-READS_KEPT = 10_000  # likewise
+ROWS_KEPT = 10_000  # of printed lines, and of reads: half of them from the beginning, half from the end
 CHARACTERS_KEPT = 2_000  # of one printed line
+
+_HALF = ROWS_KEPT // 2
+
+_Kind = TypeVar("_Kind")
 
 
 class WatchedTables:
-    """Writes the events of a watched script into an open record; whoever calls it begins and commits the transactions."""
+    """Writes the events of a watched script into an open record; whoever calls it begins and commits the transactions.
+
+    Printed lines and reads are gathered until :meth:`finish`, as a script may make thousands of them between two commits.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._printed = 0
-        self._reads = 0
+        self._printed = _Ends[Printed]()
+        self._reads = _Ends[ValueRead]()
         self._cut = False  # whether the record says already that long lines are cut
 
     def write(self, event: WatchedEvent, moment: float) -> None:
@@ -52,15 +59,22 @@ class WatchedTables:
             case Evaluation():
                 self._write_evaluation(event)
             case Printed():
-                self._write_printed(event, moment)
+                self._add_printed(event, moment)
             case ValueRead():
-                self._write_read(event, moment)
+                self._add_read(event, moment)
             case Operations():
                 self._write_operations(event)
             case Unseen():
                 self._write_unseen(event)
             case _:
                 assert_never(event)
+
+    def finish(self) -> None:
+        """Write what was gathered; to be called before a commit."""
+        if self._printed.gathered:
+            self._finish_printed()
+        if self._reads.gathered:
+            self._finish_reads()
 
     def _write_batch(self, event: BatchSeen) -> None:
         self._connection.execute(
@@ -94,35 +108,55 @@ class WatchedTables:
             ),
         )
 
-    def _write_printed(self, event: Printed, moment: float) -> None:
-        self._printed += 1
-        characters = len(event.text)
-        file, line = event.place
-        self._connection.execute(
-            "INSERT INTO printed (number, step, text, characters, file, line) VALUES (?, ?, ?, ?, ?, ?)",
-            (self._printed, event.step, to_text(event.text[:CHARACTERS_KEPT]), characters, to_text(file), line),
-        )
-        if characters > CHARACTERS_KEPT and not self._cut:
+    def _add_printed(self, event: Printed, moment: float) -> None:
+        self._printed.add(event)
+        if len(event.text) > CHARACTERS_KEPT and not self._cut:
             self._cut = True
-            text = f"a printed line of {characters:,} characters: the record keeps the first {CHARACTERS_KEPT:,} of such lines"
+            text = f"a printed line of {len(event.text):,} characters: the record keeps the first {CHARACTERS_KEPT:,} of such lines"
             self._say(event.step, text, moment)
-        if self._printed > LINES_KEPT:
-            self._connection.execute("DELETE FROM printed WHERE number = ?", (self._printed - LINES_KEPT // 2,))
-        if self._printed == LINES_KEPT + 1:
-            self._say(event.step, _bounded("printed lines", LINES_KEPT), moment)
+        if self._printed.count == ROWS_KEPT + 1:
+            self._say(event.step, _bounded("printed lines"), moment)
 
-    def _write_read(self, event: ValueRead, moment: float) -> None:
-        self._reads += 1
-        file, line = event.place
-        # float: an integer from a tensor may need more than the 63 bits that SQLite has for integers.
-        self._connection.execute(
-            "INSERT INTO reads (number, step, how, value, tensor, file, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self._reads, event.step, event.how, float(event.value), to_text(event.tensor), to_text(file), line),
+    def _add_read(self, event: ValueRead, moment: float) -> None:
+        self._reads.add(event)
+        if self._reads.count == ROWS_KEPT + 1:
+            self._say(event.step, _bounded("values read from tensors"), moment)
+
+    def _finish_printed(self) -> None:
+        self._connection.execute("DELETE FROM printed WHERE number > ? AND number <= ?", self._printed.middle)
+        self._connection.executemany(
+            "INSERT INTO printed (number, step, text, characters, file, line) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    number,
+                    event.step,
+                    to_text(event.text[:CHARACTERS_KEPT]),
+                    len(event.text),
+                    to_text(event.place[0]),
+                    event.place[1],
+                )
+                for number, event in self._printed.take()
+            ),
         )
-        if self._reads > READS_KEPT:
-            self._connection.execute("DELETE FROM reads WHERE number = ?", (self._reads - READS_KEPT // 2,))
-        if self._reads == READS_KEPT + 1:
-            self._say(event.step, _bounded("values read from tensors", READS_KEPT), moment)
+
+    def _finish_reads(self) -> None:
+        self._connection.execute("DELETE FROM reads WHERE number > ? AND number <= ?", self._reads.middle)
+        # float: an integer from a tensor may need more than the 63 bits that SQLite has for integers.
+        self._connection.executemany(
+            "INSERT INTO reads (number, step, how, value, tensor, file, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    number,
+                    event.step,
+                    event.how,
+                    float(event.value),
+                    to_text(event.tensor),
+                    to_text(event.place[0]),
+                    event.place[1],
+                )
+                for number, event in self._reads.take()
+            ),
+        )
 
     def _write_operations(self, event: Operations) -> None:
         self._connection.execute("DELETE FROM operations WHERE step = ?", (event.step,))
@@ -146,5 +180,35 @@ class WatchedTables:
         )
 
 
-def _bounded(what: str, kept: int) -> str:
-    return f"more than {kept:,} {what}: the record keeps the first {kept // 2:,} and the last {kept // 2:,}"
+class _Ends(Generic[_Kind]):
+    """Numbers what is added, and hands out what is new of the first and of the last ``_HALF``."""
+
+    def __init__(self) -> None:
+        self.count = 0  # of everything that was ever added
+        self._first: list[tuple[int, _Kind]] = []
+        self._last: deque[tuple[int, _Kind]] = deque(maxlen=_HALF)
+
+    def add(self, one: _Kind) -> None:
+        self.count += 1
+        (self._first if self.count <= _HALF else self._last).append((self.count, one))
+
+    @property
+    def gathered(self) -> bool:
+        """Whether something was added since the last :meth:`take`."""
+        return bool(self._first or self._last)
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """The numbers that are neither among the first nor among the last: above the one, up to the other."""
+        return _HALF, self.count - _HALF
+
+    def take(self) -> list[tuple[int, _Kind]]:
+        """What is to be kept of what was added since the last call, with its numbers."""
+        new = [*self._first, *self._last]
+        self._first.clear()
+        self._last.clear()
+        return new
+
+
+def _bounded(what: str) -> str:
+    return f"more than {ROWS_KEPT:,} {what}: the record keeps the first {_HALF:,} and the last {_HALF:,}"

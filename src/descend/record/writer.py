@@ -141,6 +141,7 @@ def _commit(connection: sqlite3.Connection, tables: Tables, events: list[tuple[f
     try:
         for moment, event in events:
             tables.write(event, moment)
+        tables.finish()
         connection.execute("COMMIT")
     except BaseException:
         with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself

@@ -74,12 +74,14 @@ def rate(value: float) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration at the precision a reader needs: 12 ms, 0.52 s, 14 s, 2 min 05 s, 1 h 03 min."""
+    """A duration at the precision a reader needs: 40 µs, 12 ms, 0.52 s, 14 s, 2 min 05 s, 1 h 03 min."""
     if value is None:
         return MISSING
     if not math.isfinite(value):
         return _not_finite(value)
-    if value < 0.0995:
+    if 0 < value < 0.0000995:
+        text = f"{value * 1e6:.0f} µs" if value >= 0.00000095 else "<1 µs"
+    elif value < 0.0995:
         text = f"{value * 1000:.1f} ms" if value < 0.00995 else f"{value * 1000:.0f} ms"
     elif value < 9.95:
         text = f"{value:.2f} s" if value < 0.995 else f"{value:.1f} s"

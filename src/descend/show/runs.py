@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from descend.record.rows import RunInfo
+from descend.record.summarise import thinned
 from descend.show import numbers
 from descend.show.choices import written as setting
 from descend.show.colours import ACCENT, BAD, GOOD, MUTED, STRONG, WARNING
@@ -33,7 +34,6 @@ _GIVEN_UP_FIRST = ("model", "started", "time", "epochs", "loss")  # in a narrow 
 _HIGHER_IS_BETTER = ("accuracy", "macro_f1", "r2")
 _CURVE_HEIGHT = 4
 _CURVE_WIDTH = 78
-_POINTS = 200
 _NAME_WIDTH = 24
 
 
@@ -91,7 +91,7 @@ def _plots(
     A run that diverged has a scale of its own too: on it nothing of the other would be seen.
     """
     comparable = reports[0].get("title") == reports[1].get("title")
-    means = [_thinned(values) for values in drawn]
+    means = [thinned(values) for values in drawn]
     finite = all(math.isfinite(value) for curve in means for value in curve)
     scale = scale_of([*means[0], *means[1]]) if comparable and finite else None
     steps = [value_of(report, "steps") or 0.0 for report in reports]
@@ -228,15 +228,6 @@ def _results(names: tuple[str, str], runs: tuple[RunInfo, RunInfo], reports: tup
         )
     heading: list[Cell] = [muted("result"), muted(names[0]), muted(names[1])]
     return columns([heading, *rows], "lrr") if rows else []
-
-
-def _thinned(values: Sequence[float]) -> list[float]:
-    """Means of equal stretches, so that one lucky batch among thousands does not set the scale; the ends as they are."""
-    if len(values) <= _POINTS:
-        return list(values)
-    inner, parts = values[1:-1], _POINTS - 2
-    stretches = [inner[part * len(inner) // parts : (part + 1) * len(inner) // parts] for part in range(parts)]
-    return [values[0], *(sum(stretch) / len(stretch) for stretch in stretches), values[-1]]
 
 
 def _best(metric: str, values: Sequence[float | None]) -> float | None:

@@ -3,8 +3,6 @@
 import math
 import time
 from array import array
-from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +12,14 @@ from descend.data.dataset import Dataset
 from descend.models.build import parameter_count
 from descend.models.description import ModelDescription
 from descend.record.events import PHASES, EpochDone, Event, Message, PhaseTimes, StepsDone
+from descend.record.summarise import FEW_VALUES, finite, shares, thinned
 from descend.train.loop import Loop
 from descend.train.metrics import confused_pairs, evaluate, worst_mistakes
 from descend.train.prepare import Plan
 
 Report = dict[str, Any]
 
-CURVE_POINTS = 200
 WARM_UP = 1  # the first step allocates what all later ones use; its times say nothing about them
-FEW_VALUES = 4  # a parameter of at most so many numbers is shown in full
 
 
 class Collector:
@@ -98,7 +95,7 @@ def build_report(
         "losses": {
             "first": collector.losses[0] if collector.losses else None,
             "last": collector.losses[-1] if collector.losses else None,
-            "curve": thinned(collector.losses, CURVE_POINTS),
+            "curve": thinned(collector.losses),
         },
         "parameters": parameters_of(loop) if examine and progress.status != "diverged" else [],
         "phases": shares(collector.phases),
@@ -193,33 +190,6 @@ def mistakes_of(plan: Plan, loop: Loop, after: dict[str, Any], unseen: str | Non
             for one in worst_mistakes(loop.module, examples)
         ],
     }
-
-
-def thinned(values: Sequence[float], most: int) -> list[float]:
-    """At most ``most`` values that show the same curve: means of equal stretches, and the first and last as they are."""
-    count = len(values)
-    if count <= most:
-        return list(values)
-    edges = [1 + (count - 2) * part // (most - 2) for part in range(most - 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    return [values[0], *means, values[-1]]
-
-
-def shares(phases: dict[str, float]) -> dict[str, float] | None:
-    """Each phase's share of the sampled steps' time; None when no step was sampled."""
-    total = sum(phases.values())
-    return {phase: seconds / total for phase, seconds in phases.items()} if total else None
-
-
-def finite(value: Any) -> Any:
-    """The same JSON value with None in place of numbers that are not finite, which JSON has no word for."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: finite(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [finite(each) for each in value]
-    return value
 
 
 def _without_confusion(metrics: Any) -> dict[str, Any] | None:

@@ -1,0 +1,240 @@
+"""One watched program: its run folder, the record's writer, the observer, and the report at the end."""
+
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from descend.errors import DescendError, RecordError, StorageError
+from descend.record.events import Event, Listener, RunEnded, RunStarted, Unseen
+from descend.record.runs import new_run_folder, runs_folder
+from descend.record.writer import Writer
+from descend.watch.files import own_files
+from descend.watch.imports import after_import
+from descend.watch.report import WatchCollector
+from descend.watch.tracebacks import ThreadTracebacks
+
+if TYPE_CHECKING:
+    from descend.watch.fast import FastLoading
+    from descend.watch.pause import Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is watched, and how."""
+
+    title: str  # "train.py"
+    stem: str  # of the run's name, where none is given
+    name: str | None = None
+    runs: str | None = None  # the folder of runs
+    sources: Mapping[str, str] = field(default_factory=dict)  # file → text
+    command: Sequence[str] = ()  # what was typed
+    fast: bool = False
+    pause: "Pause | None" = None
+
+
+class Session:
+    """Watches from ``start`` to ``finish`` what this process trains.
+
+    A record that cannot be made or written does not stop the program: ``problem`` says why nothing was kept, and the report is
+    made all the same. A process forked from this one is not watched.
+
+    ``start`` raises :class:`RecordError` for a name that a run cannot have.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.folder: Path | None = None  # of the run, once it is there
+        self.problem: DescendError | None = None  # why nothing, or not all, was kept
+        self.report: dict[str, Any] | None = None  # once it has finished
+        self._base = runs_folder(program.runs).absolute()  # the program may change its current folder
+        self._process, self._live = os.getpid(), False
+        self._writer: Writer | None = None
+        self._collector: WatchCollector
+        self._listeners: list[Listener] = []
+        self._parts: list[Any] = []  # that are to be stopped, in the order they were started
+        self._fast: FastLoading | None = None
+        self._cost = lambda: 0.0
+        self._started = 0.0
+
+    def start(self) -> None:
+        """Make the run folder and watch from now on; torch's hooks are set when the program imports it."""
+        self._started = time.perf_counter()
+        self._open_record()
+        name = self.folder.name if self.folder is not None else self.program.stem
+        self._collector = WatchCollector()
+        self._listeners = [*([self._writer] if self._writer is not None else []), self._collector]
+        self._live = True
+        _ACTIVE.append(self)
+        self.emit(
+            RunStarted(
+                name=name,
+                kind="run",
+                title=self.program.title,
+                recipe={},
+                choices=(),
+                environment=self._environment(),
+                seed=None,
+                parameters=(),
+                epochs=None,
+                steps_per_epoch=None,
+                sources=self.program.sources,
+            )
+        )
+        threads = ThreadTracebacks()
+        threads.start()
+        self._parts.append(threads)
+        self._give_up_waiting = after_import("torch", self._start_watching)
+
+    def emit(self, event: Event) -> None:
+        """Hand an event on. A listener that fails is let go: the program must not end by our fault."""
+        if not self._live:
+            return
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except Exception as error:  # noqa: BLE001 - see above
+                self._listeners.remove(listener)
+                self._keep_problem(_fault(f"{type(listener).__name__} failed", error))
+
+    def finish(self, status: str, message: str | None = None) -> dict[str, Any] | None:
+        """Stop watching and close the record; gives the report, or None in a forked process. Never raises an Exception."""
+        if not self._live or os.getpid() != self._process:
+            return self.report
+        self._give_up_waiting()
+        for part in reversed(self._parts):
+            try:
+                part.stop()
+            except Exception as error:  # noqa: BLE001 - the program has ended well, whatever went wrong here
+                self._keep_problem(_fault(f"{type(part).__name__} did not end well", error))
+        try:
+            self.report = self._built_report(status, message)
+        except Exception as error:  # noqa: BLE001 - see above
+            self._keep_problem(_fault("the report could not be made", error))
+            self.report = {"status": status, "kind": "run", "title": self.program.title, "message": message}
+        self.emit(RunEnded(status, self.report))
+        self._live = False
+        with suppress(ValueError):
+            _ACTIVE.remove(self)
+        self._close_record()
+        return self.report
+
+    def leave_to_parent(self) -> None:
+        """In a forked process: the record belongs to the parent. Hooks that are still there tell nobody."""
+        self._live, self._listeners = False, []
+
+    def _open_record(self) -> None:
+        try:
+            self.folder = new_run_folder(self._base, self.program.name, self.program.stem)
+            self._writer = Writer(self.folder)
+            _unlist_new_threads()
+        except RecordError:
+            raise
+        except DescendError as error:
+            self._keep_problem(error)
+            self._remove_folder()
+
+    def _close_record(self) -> None:
+        if self._writer is None:
+            return
+        _list_threads()
+        self._writer.close()
+        if self._writer.failure is not None:
+            self._keep_problem(self._writer.failure)
+
+    def _remove_folder(self) -> None:
+        if self.folder is not None:
+            with suppress(OSError):
+                self.folder.rmdir()
+        self.folder = None
+
+    def _start_watching(self) -> None:
+        """Torch is there: set the hooks. What fails is said in the record, and the program goes on without it."""
+        if not self._live:
+            return
+        from descend.watch.loops import LoopWatcher
+        from descend.watch.observer import Observer
+
+        observer = Observer(self.emit, own=own_files())
+        self._cost = lambda: observer.cost_seconds
+        parts: list[Any] = [observer, LoopWatcher(observer)]
+        if self.program.fast:
+            from descend.watch.fast import FastLoading
+
+            self._fast = FastLoading()
+            parts.append(self._fast)
+        if self.program.pause is not None:
+            parts.append(self.program.pause.on(observer))
+        for part in parts:
+            try:
+                part.start()
+                self._parts.append(part)
+            except Exception as error:  # noqa: BLE001 - see above
+                self.emit(Unseen(f"what {type(part).__name__} watches", f"{type(error).__name__}: {error}"))
+
+    def _built_report(self, status: str, message: str | None) -> dict[str, Any]:
+        seconds = time.perf_counter() - self._started
+        cost = self._cost()
+        return self._collector.build(
+            status,
+            run=self.folder.name if self.folder is not None else None,
+            path=str(self.folder) if self.folder is not None else None,
+            title=self.program.title,
+            seconds=seconds,
+            cost=cost,
+            fast=None if self._fast is None else {"replaced": self._fast.replaced, "kept": self._fast.kept},
+            message=message,
+        )
+
+    def _environment(self) -> dict[str, Any]:
+        return {
+            "descend": _version_of("descend"),
+            "torch": _version_of("torch"),
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "command": list(self.program.command),
+        }
+
+    def _keep_problem(self, problem: DescendError) -> None:
+        """The first is the one to tell: others follow from it."""
+        if self.problem is None:
+            self.problem = problem
+
+
+def active_session() -> Session | None:
+    """The session that watches this process, if one does."""
+    return _ACTIVE[-1] if _ACTIVE else None
+
+
+_ACTIVE: list[Session] = []
+
+
+def _leave_all_to_parent() -> None:
+    for session in _ACTIVE:
+        session.leave_to_parent()
+    _ACTIVE.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_leave_all_to_parent)
+
+
+def _version_of(package: str) -> str | None:
+    """Of an installed package, without importing it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _fault(what: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"{what}: {type(error).__name__}: {error}", help="this is a fault in descend: please report it with these lines"
+    )

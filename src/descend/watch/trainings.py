@@ -1,0 +1,93 @@
+"""Parameters as they come and go in a watched script, and the trainings that this makes of its steps.
+
+A script may train several things one after the other: a look first and then the real loop, the same by hand and by autograd,
+one model a fold. Their losses have nothing to do with one another, so each training is told apart by its parameters: where
+none of the earlier parameters is used again, another training begins.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(slots=True)
+class SeenParameter:
+    """A parameter from its first step on; one that is made anew under the same name is another."""
+
+    name: str
+    shape: tuple[int, ...]
+    how: str  # found through: "module", "variable" or "loop"
+    step: int  # that first used it
+    last_step: int  # of the sampled steps that used it
+    start_norm: float | None = None
+    changed: bool | None = None  # in any sampled step; None while there was none
+
+
+class Turn(NamedTuple):
+    """One of several sets of parameters that steps update in turn, as those of a GAN's two halves."""
+
+    names: tuple[str, ...]
+    first_step: int
+    last_step: int
+
+
+class Parameters:
+    """Keeps the parameters that were seen, and which steps used them."""
+
+    def __init__(self) -> None:
+        self.seen: list[SeenParameter] = []
+        self._latest: dict[str, SeenParameter] = {}
+        self._sets: dict[tuple[str, ...], tuple[int, int]] = {}
+
+    def appear(self, step: int, rows: Iterable[tuple[str, tuple[int, ...], str]]) -> None:
+        """Parameters of these names, shapes and ways of finding them are used from this step on."""
+        for name, shape, how in rows:
+            if name in self._latest:  # whatever was told of this step under this name was the new one's
+                self._latest[name].last_step = min(self._latest[name].last_step, step - 1)
+            self._latest[name] = SeenParameter(name, tuple(shape), how, step, step)
+            self.seen.append(self._latest[name])
+
+    def step(self, step: int, rows: Sequence[tuple[str, float, float, float]]) -> None:
+        """A sampled step: name, norm of the value before, of the gradient and of the change of each parameter it used."""
+        for name, value, _, change in rows:
+            parameter = self._latest.get(name)
+            if parameter is None:
+                continue
+            parameter.last_step = max(step, parameter.last_step)
+            parameter.changed = bool(parameter.changed) or change != 0  # NaN is a change
+            if parameter.start_norm is None and step <= parameter.step + 1:
+                parameter.start_norm = value
+        names = tuple(row[0] for row in rows)
+        first, last = self._sets.get(names, (step, step))
+        self._sets[names] = (min(first, step), max(last, step))
+
+    def latest(self, parameter: SeenParameter) -> bool:
+        """Whether no later parameter took the name of this one."""
+        return self._latest[parameter.name] is parameter
+
+    def beginnings(self, steps: int) -> list[int]:
+        """The first step of each training among the steps 1 … ``steps``."""
+        if not steps:
+            return []
+        if not self._sets:  # no step was sampled, so nothing is known of which parameters it used
+            return [1]
+        found = [1]
+        for step in sorted({parameter.step for parameter in self.seen if 1 < parameter.step <= steps}):
+            earlier = [parameter for parameter in self.seen if parameter.step < step]
+            if earlier and all(parameter.last_step < step for parameter in earlier):
+                found.append(step)
+        return found
+
+    def between(self, first: int, last: int) -> list[SeenParameter]:
+        """The parameters that came in these steps."""
+        return [parameter for parameter in self.seen if first <= max(parameter.step, 1) <= last]
+
+    def turns(self, first: int, last: int) -> list[Turn]:
+        """Sets without a common parameter that the steps between update in turn; none where all steps update the same."""
+        spans = [(names, *span) for names, span in self._sets.items() if names and first <= span[0] and span[1] <= last]
+        found: list[Turn] = []
+        for names, start, end in spans:
+            others = [(set(other), a, b) for other, a, b in spans if other != names]
+            if others and all(not other & set(names) and a < end and start < b for other, a, b in others):
+                found.append(Turn(names, start, end))
+        return found
