@@ -105,23 +105,23 @@ def test_a_process_that_fails_is_shown():
 
 
 def test_ratios_are_taken_round_by_round():
-    train, jobs = import_module("train"), import_module("jobs")
+    tables, jobs = import_module("tables"), import_module("jobs")
     (job,) = jobs.JOBS["C"]
     samples = {"descend": [sample(1.0), sample(3.0), sample(1.0)], "tutorial": [sample(2.0), sample(4.0), sample(10.0)]}
-    (target,) = train.result(job, samples)["targets"]
+    (target,) = tables.result(job, samples)["targets"]
     assert target["rounds"] == [0.5, 0.75, 0.1]
     assert (target["median"], target["at_most"], target["met"]) == (0.5, 0.6, True)
 
 
 def test_the_table_shows_the_target_beside_what_was_measured():
-    train, jobs = import_module("train"), import_module("jobs")
+    tables, jobs = import_module("tables"), import_module("jobs")
     (job,) = jobs.JOBS["A"]
     samples = {
         "descend": [sample(0.5, wall=4.0, peak_mb=560.0)],
         "dataloader": [sample(5.0, wall=24.0)],
         "vectorised": [sample(0.75)],
     }
-    text = "\n".join(train.table(job, samples))
+    text = tables.table(job, samples)
     assert "A · MNIST, 784 → 128 → 10" in text
     rows = {" ".join(line.split()) for line in text.splitlines()}
     assert "DataLoader loop, as tutorials write it 5.000 10.00 24.00 3.00 400 0.5000" in rows
@@ -130,11 +130,32 @@ def test_the_table_shows_the_target_beside_what_was_measured():
     assert "peak memory, descend 560 560 to 560 at most 550 MB missed" in rows
 
 
-def test_a_target_without_its_contender_is_left_out():
-    train, jobs = import_module("train"), import_module("jobs")
+def test_a_page_gets_its_figures(tmp_path: Path):
+    tables, jobs = import_module("tables"), import_module("jobs")
     (job,) = jobs.JOBS["C"]
-    assert "target" not in "\n".join(train.table(job, {"descend": [sample()]}))
-    assert train.result(job, {"descend": [sample()]})["targets"][0]["median"] is None
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{tables.BEGIN}\nold\n{tables.END}\nafter\n", encoding="utf-8")
+    tables.write_into(page, tables.markdown(job, {"descend": [sample(0.5)], "tutorial": [sample(1.0)]}))
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert "old" not in lines
+    assert "| tutorial loop: bare tensors, autograd | 1.000 | 2.00 | 2.00 | 3.00 | 400 | 0.5000 |" in lines
+    assert "| seconds per epoch, descend ÷ tutorial | 0.50 | 0.50 to 0.50 | at most 0.6 | met |" in lines
+
+
+def test_a_page_without_a_place_for_figures(tmp_path: Path):
+    page = tmp_path / "page.md"
+    page.write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="has no place for figures"):
+        import_module("tables").write_into(page, "text")
+    assert page.read_text(encoding="utf-8") == "nothing\n"
+
+
+def test_a_target_without_its_contender_is_left_out():
+    tables, jobs = import_module("tables"), import_module("jobs")
+    (job,) = jobs.JOBS["C"]
+    assert "target" not in tables.table(job, {"descend": [sample()]})
+    assert tables.result(job, {"descend": [sample()]})["targets"][0]["median"] is None
 
 
 def test_a_job_that_is_not_there(capsys: pytest.CaptureFixture[str]):

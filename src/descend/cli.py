@@ -218,6 +218,44 @@ def runs(
 
 
 @app.command
+def run(
+    script: Annotated[
+        str | None, Parameter(name="SCRIPT", help="A Python script or a notebook. What follows it is its own.")
+    ] = None,
+    /,
+    *,
+    module: Annotated[str | None, Parameter(name="-m", help="Run a module instead, as python -m does.")] = None,
+    name: Annotated[str | None, Parameter(help="Name of the run. Default: the script's name and a number.")] = None,
+    runs: RunsFlag = None,
+    json: Annotated[Path | None, Parameter(help="Write the report to this file, as one JSON object.")] = None,
+    quiet: Annotated[bool, Parameter(help="Print nothing but what the script prints.")] = False,
+    fast: Annotated[
+        bool, Parameter(help="Read data that stays the same once, and gather the same batches from memory.")
+    ] = False,
+    pause: Annotated[
+        str | None, Parameter(help="Open a debugger in the script: at a step, first, or nan for the first bad loss.")
+    ] = None,
+) -> Any:
+    """Watch a training script, unchanged: what every step did. Flags stand before SCRIPT."""
+    from descend.watching import Wanted, Watched, pause_at
+
+    if module is None and script is None:
+        raise UsageError("there is nothing to run", help="name a script: descend run train.py")
+    return Watched(
+        Wanted(
+            target=module if module is not None else script or "",
+            module=module is not None,
+            name=name,
+            runs=runs,
+            json=json,
+            quiet=quiet,
+            fast=fast,
+            pause=pause_at(pause),
+        )
+    )
+
+
+@app.command
 def evaluate(
     model: Annotated[str, Parameter(name="MODEL", help="A run (its name, its folder, or last), or a model folder.")],
     /,
@@ -342,13 +380,17 @@ def _print_error(error: DescendError) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0 done, 1 failed, 2 used wrongly."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    programs_own: Sequence[str] | None = None
+    if list(arguments[:1]) == ["run"]:
+        from descend.watching import own_words
+
+        arguments, programs_own = own_words(arguments)
     try:
         result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
         if sys.stdout is not None:  # closed by the caller
             sys.stdout.flush()
-        return result if isinstance(result, int) else 0
     except CycloptsError as error:
-        return _used_wrongly(error, as_json="--json" in arguments)
+        return _used_wrongly(error, as_json="--json" in arguments and programs_own is None)
     except DescendError as error:
         _print_error(error)
         return error.exit_status
@@ -361,6 +403,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         drop_output()
         return _refused(error)
+    if programs_own is not None and hasattr(result, "run"):
+        status: int = result.run(programs_own)  # a program to be watched: its errors are its own
+        return status
+    return result if isinstance(result, int) else 0
 
 
 def _used_wrongly(error: CycloptsError, *, as_json: bool) -> int:

@@ -83,5 +83,6 @@ class StorageError(TrainingError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``" (did you mean 'mnist'?)"`` for the nearest known word, or ``""`` when none is near."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    spelled = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), spelled, n=1, cutoff=0.6)
+    return f" (did you mean '{spelled[near[0]]}'?)" if near else ""

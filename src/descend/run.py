@@ -37,7 +37,7 @@ from descend.train.fit import MODEL_FOLDER, fit
 from descend.train.losses import LOSSES
 from descend.train.metrics import evaluate as measure
 from descend.train.pause import numbers_of, open_debugger
-from descend.train.prepare import Plan, plan
+from descend.train.prepare import Plan, plan, steps_planned
 from descend.train.recipe import Recipe, check_settings, read_recipe
 
 _PAGE_WIDTH = 100
@@ -225,6 +225,11 @@ def train_plan(
     """Train what was planned; arguments as for ``train``, ``console`` for the live view."""
     if pause is not None and (not isinstance(pause, int) or pause < 1):
         raise UsageError(f"there is no step {pause} to pause in", help="steps are counted from 1: --pause 1")
+    if pause is not None and pause > steps_planned(planned):
+        raise UsageError(
+            f"there is no step {pause:,} to pause in: this training has {steps_planned(planned):,}",
+            help="give a lower --pause, or more --epochs",
+        )
     run_folder = new_run_folder(runs_folder(runs), name, planned.info.name)
     classes = planned.info.outputs if planned.info.task == "classes" else None
     live = Live(console, classes=classes) if console is not None else None

@@ -10,20 +10,28 @@ import contextlib
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import decode_source
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from descend.errors import DescendError, StorageError, UsageError
-from descend.record.files import reason_of, write_atomically
+from descend.record.files import write_atomically
 from descend.show.layout import open_console
+from descend.show.pause import TensorFacts
 from descend.watch.pause import Pause
-from descend.watch.session import Program, Session, active_session
+from descend.watch.session import Program, Session
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from descend.watch.notebook import Notebook
+
+_MOST_TENSORS = 20  # in the table of a pause
 _FLAGS_WITH_A_VALUE = ("--name", "--runs", "--json", "--pause")
 _PAUSE_FLAG = "--pause"
 
@@ -44,19 +52,19 @@ class Wanted:
 
 
 def own_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words of ``descend run``, cut behind SCRIPT (or ``-m MODULE``): ours, and those of the program, none of them read."""
-    ours: list[str] = []
-    rest = list(words)
+    """``run …`` cut behind SCRIPT (or ``-m MODULE``): the words that are ours, and those of the program, none of them read."""
+    ours, rest = list(words[:1]), list(words[1:])
     while rest:
         word = rest.pop(0)
         ours.append(word)
-        if word in _FLAGS_WITH_A_VALUE and rest:
-            ours.append(rest.pop(0))
-        elif word in ("-m", "--module", "--"):
+        if word in _FLAGS_WITH_A_VALUE:
+            ours += rest[:1]
+            del rest[:1]
+        elif word in ("-m", "--"):
             return [*ours, *rest[:1]], rest[1:]
         elif not word.startswith("-") or word == "-":
-            return ours, rest
-    return ours, []
+            break
+    return ours, rest
 
 
 def pause_at(word: str | None) -> int | Literal["nan"] | None:
@@ -73,49 +81,50 @@ def pause_at(word: str | None) -> int | Literal["nan"] | None:
     return int(step)
 
 
-def run(wanted: Wanted) -> int:
-    """Run the program and watch it; gives its exit status, or lets out the error that ends it.
+class Watched:
+    """One program under watch, from its first line to the summary. Raises UsageError for a notebook that is none."""
 
-    What is ours to say is said on stderr when the program, its threads and its exit handlers have ended.
-    """
-    from descend.watch.loops import instrument
-    from descend.watch.script import run_module, run_script
-
-    if wanted.module:
-        return _Watched(wanted, lambda ready: run_module(wanted.target, wanted.arguments, instrument=instrument, ready=ready)).run()
-    if wanted.target.endswith(".ipynb"):
-        from descend.watch.notebook import read_notebook, run_notebook
-
-        cells = read_notebook(wanted.target)
-        return _Watched(wanted, lambda ready: run_notebook(cells, wanted.arguments, ready=ready)).run()
-    return _Watched(wanted, lambda ready: run_script(wanted.target, wanted.arguments, instrument=instrument, ready=ready)).run()
-
-
-class _Watched:
-    """One program under watch, from its first line to the summary."""
-
-    def __init__(self, wanted: Wanted, program: Callable[[Callable[[], None]], int]) -> None:
-        self._wanted, self._run_program = wanted, program
-        self._session = Session(_program(wanted))
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
         self._json = wanted.json.absolute() if wanted.json is not None else None
-        self._status, self._message = "finished", None  # type: str, str | None
+        self._notebook: Notebook | None = None
+        if not wanted.module and wanted.target.endswith(".ipynb"):
+            from descend.watch.notebook import read_notebook
 
-    def run(self) -> int:
+            self._notebook = read_notebook(wanted.target)
+        self._session: Session | None = None
+        self._ending = Ending("finished")
+
+    def run(self, arguments: Sequence[str]) -> int:
+        """Run the program with its arguments; gives its exit status, or lets out the error that ends it.
+
+        What is ours to say is said on stderr when the program, its threads and its exit handlers have ended.
+        """
+        self._session = Session(self._program(arguments))
         try:
-            status = self._run_program(self._start)
+            return self._run_program(arguments)
         except bdb.BdbQuit:
             if self._wanted.pause is None:
                 raise
-            self._status = "interrupted"
+            self._ending = Ending("interrupted", None, 1)
             raise SystemExit(1) from None
         except BaseException as error:
-            self._status, self._message = how_it_ended(error)
+            self._ending = how_it_ended(error)
             raise
-        if status:
-            self._status = "failed"
-        return status
+
+    def _run_program(self, arguments: Sequence[str]) -> int:
+        if self._notebook is not None:
+            from descend.watch.notebook import run_notebook
+
+            return run_notebook(self._notebook, arguments, ready=self._start)
+        from descend.watch.loops import instrument
+        from descend.watch.script import run_module, run_script
+
+        run = run_module if self._wanted.module else run_script
+        return run(self._wanted.target, arguments, instrument=instrument, ready=self._start)
 
     def _start(self) -> None:
+        assert self._session is not None
         try:
             self._session.start()
         except DescendError as error:  # a name that cannot be given: nothing has been run yet
@@ -125,31 +134,44 @@ class _Watched:
         atexit.register(self._end)
 
     def _end(self) -> None:
+        assert self._session is not None
         with contextlib.suppress(KeyboardInterrupt):
-            report = self._session.finish(self._status, self._message)
+            ending = self._ending
+            report = self._session.finish(ending.status, ending.message, exit_status=ending.exit_status)
             if report is not None:
                 self._tell(report)
+
+    def _program(self, arguments: Sequence[str]) -> Program:
+        wanted, path = self._wanted, Path(self._wanted.target)
+        if wanted.module:
+            sources: Mapping[str, str] = {}
+        elif self._notebook is not None:
+            sources = self._notebook.sources
+        else:
+            sources = source_of(wanted.target)
+        return Program(
+            title=wanted.target if wanted.module else path.name,
+            stem=wanted.target.rpartition(".")[2] if wanted.module else path.stem,
+            name=wanted.name,
+            runs=wanted.runs,
+            sources=sources,
+            script=(*(("-m",) if wanted.module else ()), wanted.target, *arguments),
+            fast=wanted.fast,
+            pause=None if wanted.pause is None else Pause(wanted.pause, open_debugger),
+        )
 
     def _tell(self, report: dict[str, Any]) -> None:
         with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or full: Python says so itself
             sys.stdout.flush()
-        problems = [self._what_was_not_kept(), self._write_json(report)]
+        not_written = self._write_json(report)
         if self._wanted.quiet or sys.__stderr__ is None:
             return
         # The program may have put a file of its own in the place of sys.stderr.
         with contextlib.suppress(OSError, ValueError), contextlib.redirect_stderr(sys.__stderr__):
             show_report(report)
-            for problem in problems:
-                if problem:
-                    sys.stderr.write(f"descend: {problem}\n")
+            if not_written:
+                sys.stderr.write(f"descend: {not_written}\n")
             sys.stderr.flush()
-
-    def _what_was_not_kept(self) -> str:
-        problem = self._session.problem
-        if problem is None:
-            return ""
-        kept = "nothing of this run was kept" if self._session.folder is None else "not all of this run was kept"
-        return f"{kept}: {_in_one_line(problem)}"
 
     def _write_json(self, report: dict[str, Any]) -> str:
         if self._json is None:
@@ -157,7 +179,7 @@ class _Watched:
         try:
             write_atomically(self._json, (json.dumps(report, ensure_ascii=False, allow_nan=False) + "\n").encode())
         except StorageError as error:
-            return _in_one_line(error)
+            return f"{error.what} ({error.where}); {error.help}"
         return ""
 
 
@@ -168,35 +190,30 @@ def show_report(report: Mapping[str, Any]) -> None:
     watched_summary(report, open_console(stderr=True))
 
 
-def how_it_ended(error: BaseException) -> tuple[str, str | None]:
-    """The status of a run that ended with this error, and a line about it."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a program ended; ``status`` is that of a run."""
+
+    status: str
+    message: str | None = None
+    exit_status: int = 0
+
+
+def how_it_ended(error: BaseException) -> Ending:
+    """How a program ended that let out this error."""
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted", None
+        return Ending("interrupted", None, 128 + signal.SIGINT)
     if isinstance(error, SystemExit):
         if error.code in (None, 0):
-            return "finished", None
-        status = f"exit status {error.code}" if isinstance(error.code, int) else f"the words: {error.code}"
-        return "failed", f"the program ended itself with {status}"
+            return Ending("finished")
+        if isinstance(error.code, int):
+            return Ending("failed", f"the program ended itself with exit status {error.code}", error.code)
+        return Ending("failed", f"the program ended itself: {error.code}", 1)
     text = str(error).partition("\n")[0]
-    return "failed", f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return Ending("failed", f"{type(error).__name__}: {text}" if text else type(error).__name__, 1)
 
 
-def _program(wanted: Wanted) -> Program:
-    path = Path(wanted.target)
-    stem = wanted.target.rpartition(".")[2] if wanted.module else path.stem
-    return Program(
-        title=wanted.target if wanted.module else path.name,
-        stem=stem,
-        name=wanted.name,
-        runs=wanted.runs,
-        sources={} if wanted.module else _source_of(wanted.target),
-        command=tuple(sys.orig_argv),
-        fast=wanted.fast,
-        pause=None if wanted.pause is None else Pause(wanted.pause, open_debugger),
-    )
-
-
-def _source_of(path: str) -> dict[str, str]:
+def source_of(path: str) -> dict[str, str]:
     """The text of the script, under the name that Python gives its file."""
     try:
         return {os.path.join(os.getcwd(), path): decode_source(Path(path).read_bytes())}  # noqa: PTH109, PTH118
@@ -204,6 +221,42 @@ def _source_of(path: str) -> dict[str, str]:
         return {}
 
 
-def _in_one_line(error: DescendError) -> str:
-    where = f" ({error.where})" if error.where else ""
-    return f"{error.what}{where}; {error.help}" if error.help else f"{error.what}{where}"
+def open_debugger(frame: FrameType, step: int, loss: float | None) -> None:
+    """Print the table of the step, as it stands in the program's variables, and open a debugger there."""
+    from descend.show.pause import step_table
+    from descend.train.pause import open_debugger as open_at
+
+    batch, parameters, lr = _facts(frame)
+    step_table(open_console(stderr=True), step, lr, math.nan if loss is None else loss, batch, parameters)
+    open_at(frame, skip=("descend.*",))
+
+
+def _facts(frame: FrameType) -> tuple[list[TensorFacts], list[TensorFacts], float]:
+    """Of the tensors that the frame's variables hold: those that are learned, the others, and the learning rate."""
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+    lr, seen = math.nan, set[int]()
+    tensors: list[tuple[str, Tensor]] = []
+    for name, value in (*frame.f_locals.items(), *frame.f_globals.items()):
+        if isinstance(value, nn.Module):
+            tensors += value.named_parameters()
+        elif isinstance(value, Optimizer) and math.isnan(lr):
+            lr = float(value.param_groups[0]["lr"])
+        elif isinstance(value, Tensor):
+            tensors.append((name, value))
+    batch: list[TensorFacts] = []
+    parameters: list[TensorFacts] = []
+    for name, tensor in tensors:
+        if id(tensor) not in seen and tensor.numel() > 0 and not tensor.is_complex():
+            seen.add(id(tensor))
+            learned = tensor.is_leaf and tensor.requires_grad
+            (parameters if learned else batch).append(_tensor_facts(name, tensor, learned=learned))
+    return batch[:_MOST_TENSORS], parameters[:_MOST_TENSORS], lr
+
+
+def _tensor_facts(name: str, tensor: "Tensor", *, learned: bool) -> TensorFacts:
+    from descend.train.pause import numbers_of
+
+    norm = numbers_of(tensor.grad)[-1] if learned and tensor.grad is not None else None
+    return TensorFacts(name, tuple(tensor.shape), *numbers_of(tensor), norm)

@@ -65,7 +65,10 @@ class Writer:
         atexit.register(self.close)
 
     def __call__(self, event: Event) -> None:
-        if self.failure is None and not self._closed and os.getpid() == self._process:
+        wanted = self.failure is None or isinstance(
+            event, RunEnded
+        )  # how it ended is tried even then: the disk may have space again
+        if wanted and not self._closed and os.getpid() == self._process:
             self._queue.put((time.time(), event))
 
     def flush(self) -> None:
@@ -98,13 +101,14 @@ class Writer:
         tables: Tables | None = None
         while True:
             events, flushes, stopping = self._next_batch()
-            if self.failure is None:
-                try:
-                    connection = connection or _connect(self.path)
-                    tables = tables or Tables(connection, self.folder)
-                    _commit(connection, tables, events)
-                except Exception as error:  # noqa: BLE001 - whatever went wrong here must not end the training
-                    self.failure = _failure(self.path, error)
+            if self.failure is not None:
+                events = [(moment, event) for moment, event in events if isinstance(event, RunEnded)]
+            try:
+                connection = connection or _connect(self.path)
+                tables = tables or Tables(connection, self.folder)
+                _commit(connection, tables, events)
+            except Exception as error:  # noqa: BLE001 - whatever went wrong here must not end the training
+                self.failure = self.failure or _failure(self.path, error)
             for flush in flushes:
                 flush.set()
             if stopping:

@@ -80,7 +80,11 @@ def evaluation(
     """Print every metric of a model on ``rows`` rows, and for classes what was taken for what."""
     width = min(console.width, WIDEST)
     noun = "row" if rows == 1 else "rows"
-    put(console, Text(safe(model), style=STRONG).append(f" on {rows:,} {safe(PARTS.get(part, part))} {noun}", style="default"), "")
+    put(
+        console,
+        Text(safe(model), style=STRONG).append(f" on {rows:,} {safe(PARTS.get(part, part))} {noun}", style="default"),
+        "",
+    )
     table: list[list[Cell]] = [
         [muted(name_of(name)), Text(written(name, value_of(metrics, name)), style=STRONG)]
         for name in scalar_names(metrics)

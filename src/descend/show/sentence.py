@@ -22,7 +22,7 @@ def sentence(report: Report) -> str:
     """
     parts = [_ending(report)]
     if report.get("status") not in ("diverged", "failed"):
-        parts += [_loss(report), _kept(report), _quality(report), _stuck(report)]
+        parts += [_loss(report), _kept(report), _quality(report), stuck(report)]
     return " ".join(part for part in parts if part)
 
 
@@ -171,7 +171,8 @@ def _rows(report: Report, part: str, noun: str) -> str:
     return f"{number} it has never seen"
 
 
-def _stuck(report: Report) -> str:
+def stuck(report: Report) -> str:
+    """A sentence that names the parameters that never changed; the empty string where all did."""
     every, still = report.get("parameters") or (), unmoved(report)
     if not still:
         return ""

@@ -17,6 +17,7 @@ from descend.show.header import header
 from descend.show.layout import INDENT, Look, facts, labelled, look_of, prose, put, safe
 from descend.show.metrics import PARTS, before_and_after, value_of
 from descend.show.sentence import Report, sentence, unmoved
+from descend.show.spent import durations, speeds, stacked
 
 Images = Mapping[int, digit.Pixels]
 WIDEST = 120
@@ -45,7 +46,7 @@ def summary(report: Report, console: Console, images: Images | None = None, *, w
         put(console, *prose(f"note: {safe(note)}", width, style=WARNING))
     blocks = [
         epochs_of(report, width),
-        curve_of(report, width, look),
+        curve_of(report.get("losses") or {}, report.get("steps"), width, look),
         before_and_after(report.get("before") or {}, {part: report.get(part) for part in PARTS}, width),
         _learned(report, width),
         _mistakes(report, images, width, look),
@@ -63,6 +64,9 @@ def next_commands(report: Report) -> list[tuple[str, str]]:
         return []
     path = PurePath(str(report.get("path") or report.get("run")))
     run = "last" if path == PurePath("runs", str(report.get("run"))) else shlex.quote(safe(path))
+    model = str((report.get("recipe") or {}).get("model"))
+    if ":" in model:  # code is only run where the person names it
+        run += f" --model {shlex.quote(safe(model))}"
     commands = []
     features = [safe(name) for name in report.get("feature_names") or ()]
     if str(report.get("title") or "").endswith("digits"):
@@ -99,13 +103,11 @@ def epochs_of(report: Report, width: int) -> list[Text]:
     return epoch_table(shown, report.get("unseen"), width=width, outputs=outputs, notes=notes)
 
 
-def curve_of(report: Report, width: int, look: Look) -> list[Text]:
-    """The loss curve; nothing where there are too few steps for one."""
-    losses = report.get("losses") or {}
+def curve_of(losses: Report, steps: object, width: int, look: Look) -> list[Text]:
+    """The loss curve; nothing where there are too few steps for one. losses: with a list of numbers and None as ``curve``."""
     values = [float("nan") if value is None else float(value) for value in losses.get("curve") or ()]
     if len(values) < _FEWEST_FOR_CURVE:
         return []
-    steps = report.get("steps")
     ends = ("loss · step 1", f"step {numbers.count(steps)}") if isinstance(steps, int) else ("loss", "")
     return plot(values, min(width, _CURVE_WIDTH), _CURVE_HEIGHT, ends=ends, look=look)
 
@@ -182,23 +184,7 @@ def _sure(mistake: Mapping[str, Any]) -> str:
 
 
 def _time(report: Report, width: int, look: Look) -> list[Text]:
-    seconds, room = report.get("seconds") or {}, width - _MARGIN
-    spent = []
-    for name, said in (
-        ("total", "in all"),
-        ("training", "training"),
-        ("evaluation", "evaluation"),
-        ("recording", "recording"),
-    ):
-        value = value_of(seconds, name)
-        if value:
-            spent.append(f"{numbers.seconds(value)} {said}")
-    speed = []
-    per_epoch, rate = value_of(seconds, "per_epoch"), value_of(report, "examples_per_second")
-    if per_epoch:
-        speed.append(f"{numbers.seconds(per_epoch)} an epoch")
-    if rate:
-        speed.append(f"{numbers.rate(rate)} examples/s")
+    room = width - _MARGIN
     phases = report.get("phases") or {}
     shares = sorted(((name, value_of(phases, name) or 0.0) for name in phases), key=lambda pair: -pair[1])
     shares = [(name, share) for name, share in shares if share > 0]
@@ -206,20 +192,14 @@ def _time(report: Report, width: int, look: Look) -> list[Text]:
         Text(safe(name), style=PHASE_COLOURS.get(name, "")).append(f" {numbers.percent(share, 0)}", style="default")
         for name, share in shares
     ]
-    rows = [("time", facts(spent, room)), ("speed", facts(speed, room)), ("where the time went", facts(parts, room))]
+    rows = [
+        ("time", durations(report, room)),
+        ("speed", speeds(report, room)),
+        ("where the time went", facts(parts, room)),
+    ]
     if shares and look == "grey":
-        rows.append(("", [_stacked(shares, min(room, 50))]))
+        rows.append(("", [stacked(shares, room)]))
     return labelled([(label, lines) for label, lines in rows if lines], least=_LABELS)
-
-
-def _stacked(shares: Sequence[tuple[str, float]], width: int) -> Text:
-    """The shares as the coloured pieces of one bar."""
-    total = sum(share for _, share in shares)
-    line, done = Text(), 0.0
-    for name, share in shares:
-        start, done = round(done / total * width), done + share
-        line.append("━" * (round(done / total * width) - start), style=PHASE_COLOURS.get(name, ACCENT))
-    return line
 
 
 def _where(report: Report, width: int) -> list[Text]:

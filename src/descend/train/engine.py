@@ -29,9 +29,9 @@ class Engine:
         self.filled = 0
 
     def fetch(self, rows: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """The batch of these rows: features (B, …) and targets (B,) or (B, T). Rows in a row are a view, not a copy."""
+        """The batch of these rows: features (B, …) and targets (B,) or (B, T), a copy that the model may change in place."""
         if isinstance(rows, slice):
-            return self.features[rows], self.targets[rows]
+            return self.features[rows].clone(), self.targets[rows]
         return self.features.index_select(0, rows), self.targets.index_select(0, rows)
 
     def forward(self, x: Tensor) -> Tensor:

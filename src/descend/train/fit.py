@@ -53,7 +53,7 @@ def fit(
     ``started`` is the moment (``time.time``) when the person began to wait: the seconds in total count from there.
     """
     started = started or time.time()
-    collector = Collector()
+    collector = Collector(plan.recipe.epochs)
     everyone: list[Listener] = [collector, *listeners]
 
     def emit(event: Event) -> None:

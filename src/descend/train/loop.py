@@ -15,7 +15,7 @@ from descend.record.events import EpochDone, Listener, Message
 from descend.train.engine import Engine
 from descend.train.log import StepLog
 from descend.train.losses import Loss
-from descend.train.metrics import evaluate
+from descend.train.metrics import evaluate, scalars
 from descend.train.prepare import permutation
 from descend.train.recipe import Recipe
 from descend.train.sampling import Batches, Probe, is_sampled, is_snapshot
@@ -92,18 +92,19 @@ class Loop:
         self.start = engine.parameters.values.clone()  # where everything began
         self.good = self.mark_good()
         self.examples_seen = 0
+        self.away_seconds = 0.0  # spent in a debugger
 
     def run(self) -> Progress:
         """Train. Stops early when asked to, when validation stopped improving, or when a loss is not finite any more."""
         progress = self.progress
         progress.before = {name: self.timed_evaluation(part) for name, part in self.parts if part is not None}
-        self.emit(EpochDone(0, 0, 0.0, progress.before))
+        self.emit(EpochDone(0, 0, 0.0, {name: scalars(metrics) for name, metrics in progress.before.items()}))
         for epoch in range(1, self.recipe.epochs + 1):
             progress.epoch = epoch
             try:
                 self.train_epoch(epoch)
-            except bdb.BdbQuit:  # `q` in the debugger: this step is not made, all before it are kept
-                progress.step -= 1
+            except bdb.BdbQuit:  # `q` in the debugger: what was done until then is kept
+                progress.step = self.log.told + self.engine.filled
                 progress.status = "interrupted"
             if progress.status != "finished":
                 break
@@ -117,20 +118,19 @@ class Loop:
         log.start_epoch(epoch)
         started = before = time.perf_counter()
         sampled_before = progress.sampling_seconds
+        away_before = self.away_seconds
         rows_left = self.rows
         for batches in self.batches(epoch):
             progress.step = number = progress.step + 1
             lr = schedule.rate(number)
-            pause = self.pauser(number, lr)
-            healthy = True
+            probe, tick, healthy = None, _no_tick, True
             if is_sampled(number):
-                probe = Probe(engine, number, epoch, batches, snapshot=is_snapshot(number))
-                step(engine, batches, lr, recipe.clip, probe, pause)
-                healthy = probe.finish(self.emit)
+                probe = tick = Probe(engine, number, epoch, batches, snapshot=is_snapshot(number))
+            step(engine, batches, lr, recipe.clip, tick, self.pauser(number, lr, probe))
+            if probe is not None:
+                healthy = probe.measure()
                 progress.sampling_seconds += probe.cost
                 before += probe.cost
-            else:
-                step(engine, batches, lr, recipe.clip, _no_tick, pause)
             now = time.perf_counter()
             rows = min(self.rows_a_step, rows_left)
             log.step(lr, now - before, rows)
@@ -139,28 +139,39 @@ class Loop:
             if now > self.look_at or engine.full or not healthy:
                 self.look()
                 before = time.perf_counter()
+            if probe is not None and (log.first_bad is None or number <= log.first_bad):
+                probe.tell(self.emit)
             if self.should_stop():
                 progress.status = "interrupted"
             if progress.status != "finished":
                 break
         seconds = time.perf_counter() - started - (progress.sampling_seconds - sampled_before)
+        seconds -= self.away_seconds - away_before
         progress.training_seconds += seconds
         self.examples_seen += self.rows - rows_left
         if progress.status == "finished":
             self.end_epoch(epoch, seconds)
 
-    def pauser(self, number: int, lr: float) -> Callable[[], None] | None:
-        """What the step calls when a person wants to look around in this one."""
+    def pauser(self, number: int, lr: float, probe: Probe | None) -> Callable[[], None] | None:
+        """What the step calls when a person wants to look around in this one; their time is not the training's."""
         pause = self.pause
         if pause is None or number != self.pause_at:
             return None
-        return lambda: pause(number, lr)
+
+        def look_around() -> None:
+            started = time.perf_counter()
+            pause(number, lr)
+            self.away_seconds += time.perf_counter() - started
+            if probe is not None:
+                probe.skip(time.perf_counter() - started)
+
+        return look_around
 
     def end_epoch(self, epoch: int, seconds: float) -> None:
         """Evaluate, keep the best weights, let the schedule and early stopping see how it went."""
         others = {name: part for name, part in self.parts if part is not None and name != "train"}
         metrics = {name: self.timed_evaluation(part) for name, part in others.items()}
-        self.log.end_epoch(seconds, metrics)
+        self.log.end_epoch(seconds, {name: scalars(each) for name, each in metrics.items()})
         if not metrics and not self.schedule.needs_losses:
             return
         mean = self.look()
@@ -186,7 +197,9 @@ class Loop:
         patience = self.recipe.early_stopping
         if patience is not None and progress.waited >= patience:
             progress.status = "stopped early"
-            kept = "no epoch had a finite one" if progress.best_epoch is None else f"epoch {progress.best_epoch} is kept"
+            kept = (
+                "no epoch had a finite one" if progress.best_epoch is None else f"epoch {progress.best_epoch} is kept"
+            )
             text = f"validation loss has not fallen for {progress.waited} epochs: stopped, {kept}"
             self.emit(Message(progress.step, "stopped early", text))
 

@@ -1,5 +1,6 @@
 """How good a model is: loss and metrics over many rows, exact however the rows fall into batches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,22 @@ def evaluate(module: nn.Module, examples: Examples, loss: Loss) -> dict[str, Any
 def outputs_in_parts(module: nn.Module, features: Tensor) -> list[Tensor]:
     """The model's outputs for all rows, some thousand rows at a time, in evaluation mode; every layer's mode is put back."""
     with evaluating(module):
+        if may_change_its_input(module):
+            return [module(part.clone()) for part in torch.split(features, ROWS_AT_ONCE)]
         return [module(part) for part in torch.split(features, ROWS_AT_ONCE)]
+
+
+def may_change_its_input(module: nn.Module) -> bool:
+    """Whether a layer works in place, or is of a class that PyTorch did not write and so may do anything."""
+    return any(
+        getattr(layer, "inplace", False) or not type(layer).__module__.startswith("torch.nn.")
+        for layer in module.modules()
+    )
+
+
+def scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics without the confusion matrix, which is no number."""
+    return {name: value for name, value in metrics.items() if name != "confusion"}
 
 
 def log_probabilities(output: Tensor) -> Tensor:

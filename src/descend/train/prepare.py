@@ -76,6 +76,15 @@ def plan(data: str | Dataset, settings: Mapping[str, Any], *, load: bool = True)
     return Plan(recipe, choices, info, architecture, module, layers if recipe.gradients == "by-hand" else None, dataset)
 
 
+def steps_planned(planned: Plan) -> int:
+    """How many steps the plan has if nothing ends it early."""
+    recipe, rows = planned.recipe, planned.info.train_rows
+    rows -= round(rows * recipe.validation)
+    if recipe.batch_size == "all":
+        return recipe.epochs
+    return recipe.epochs * -(-rows // (int(recipe.batch_size) * recipe.accumulate))
+
+
 def describe(dataset: Dataset) -> SetInfo:
     """What ``choose`` has to know of examples that are no built-in set."""
     return SetInfo(
@@ -118,6 +127,12 @@ def _check_one_type(module: nn.Module, model: str) -> None:
     types = {name: parameter.dtype for name, parameter in module.named_parameters() if parameter.requires_grad}
     first = next(iter(types))
     for name, dtype in types.items():
+        if not dtype.is_floating_point:
+            raise ModelError(
+                f"the parameter '{name}' is {_type(dtype)}, and descend trains real numbers",
+                where=model,
+                help="keep the real and the imaginary part in two parameters of float32",
+            )
         if dtype != types[first]:
             raise ModelError(
                 f"the parameter '{name}' is {_type(dtype)} and '{first}' is {_type(types[first])}",

@@ -14,18 +14,22 @@ from descend.models.description import ModelDescription
 from descend.record.events import PHASES, EpochDone, Event, Message, PhaseTimes, StepsDone
 from descend.record.summarise import FEW_VALUES, finite, shares, thinned
 from descend.train.loop import Loop
-from descend.train.metrics import confused_pairs, evaluate, worst_mistakes
+from descend.train.metrics import confused_pairs, evaluate, scalars, worst_mistakes
 from descend.train.prepare import Plan
 
 Report = dict[str, Any]
 
+MOST_EPOCHS = 10_000  # of a longer training some are left out
 WARM_UP = 1  # the first step allocates what all later ones use; its times say nothing about them
 
 
 class Collector:
     """Listens to a training and keeps what the report needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, epochs: int) -> None:
+        self.planned = epochs
+        self.stride = -(-epochs // MOST_EPOCHS)  # of a very long training, every so many epochs are kept
+        self.epochs_done = 0
         self.epochs: list[dict[str, Any]] = []
         self.losses = array("d")
         self.last_rate = math.nan
@@ -40,7 +44,9 @@ class Collector:
             for phase, seconds in event.seconds.items():
                 self.phases[phase] += seconds
         elif isinstance(event, EpochDone) and event.epoch > 0:
-            self.epochs.append(self._epoch(event))
+            self.epochs_done = event.epoch
+            if event.epoch % self.stride == 0 or event.epoch in (1, self.planned):
+                self.epochs.append(self._epoch(event))
         elif isinstance(event, Message):
             self.messages.append(event.text)
 
@@ -50,8 +56,8 @@ class Collector:
             "step": event.step,
             "seconds": event.seconds,
             "loss": event.metrics["train"]["loss"],
-            "validation": _without_confusion(event.metrics.get("validation")),
-            "test": _without_confusion(event.metrics.get("test")),
+            "validation": event.metrics.get("validation"),
+            "test": event.metrics.get("test"),
             "lr": self.last_rate,
         }
 
@@ -106,7 +112,7 @@ def build_report(
     report["seconds"] = {
         "total": time.time() - started,
         "training": progress.training_seconds,
-        "per_epoch": progress.training_seconds / len(collector.epochs) if collector.epochs else None,
+        "per_epoch": progress.training_seconds / collector.epochs_done if collector.epochs_done else None,
         "evaluation": progress.evaluation_seconds,
         "recording": progress.sampling_seconds,
     }
@@ -128,7 +134,7 @@ def described_model(plan: Plan, report: Report) -> ModelDescription:
         target_names=dataset.target_names,
         loss=plan.recipe.loss,
         recipe=plan.recipe.as_json(),
-        metrics={name: _without_confusion(report[name]) for name in ("train", "validation", "test")},
+        metrics={name: scalars(report[name]) if report[name] else None for name in ("train", "validation", "test")},
     )
 
 
@@ -190,7 +196,3 @@ def mistakes_of(plan: Plan, loop: Loop, after: dict[str, Any], unseen: str | Non
             for one in worst_mistakes(loop.module, examples)
         ],
     }
-
-
-def _without_confusion(metrics: Any) -> dict[str, Any] | None:
-    return {name: value for name, value in metrics.items() if name != "confusion"} if metrics else None

@@ -11,6 +11,8 @@ from torch import Tensor
 from descend.record.events import Listener, ParameterNorms, PhaseTimes, Snapshot
 from descend.train.engine import Engine
 
+BATCH_BYTES = 4_000_000  # of a snapshot's batch; a full batch can be the whole data set
+
 Batches = Sequence[tuple[Tensor | slice, float]]
 
 
@@ -43,6 +45,8 @@ class Probe:
         self.places: dict[str, tuple[str, int]] = {}
         self.before = engine.parameters.values.clone()
         self.gradients = self.before  # replaced when the gradients are there
+        self.norms: tuple[tuple[str, float, float, float], ...] = ()
+        self.note = ""
         self.kept = self._before_step(batches) if snapshot else None
         self.gpu = self.before.device.type
         self.last = time.perf_counter()
@@ -61,10 +65,13 @@ class Probe:
         self.last = time.perf_counter()
         self.cost += self.last - now
 
-    def finish(self, emit: Listener) -> bool:
-        """Tell what was seen; False when the loss, a gradient or a value is not finite any more."""
+    def skip(self, seconds: float) -> None:
+        """Time that belongs to no phase: somebody looked around in a debugger."""
+        self.last += seconds
+
+    def measure(self) -> bool:
+        """Look at what the step did; False when the loss, a gradient or a value is not finite any more."""
         started = time.perf_counter()
-        emit(PhaseTimes(self.step, self.seconds, self.places))
         parameters = self.engine.parameters
         change = parameters.values - self.before
         flats = [parameters.views(flat) for flat in (self.before, self.gradients, change)]
@@ -73,13 +80,18 @@ class Probe:
         *flat_numbers, last_loss = torch.stack([*norms, loss]).tolist()  # one device read for all of them
         count = len(parameters.value)
         numbers = zip(*(flat_numbers[kind * count : (kind + 1) * count] for kind in range(3)), strict=True)
-        rows = tuple((name, *row) for name, row in zip(parameters.value, numbers, strict=True))
-        emit(ParameterNorms(self.step, rows))
-        healthy = all(math.isfinite(number) for number in (*flat_numbers, last_loss))
+        self.norms = tuple((name, *row) for name, row in zip(parameters.value, numbers, strict=True))
         if self.kept is not None:
-            emit(Snapshot(self.step, self.epoch, self._after_step(self.kept)))
+            self.kept = self._after_step(self.kept)
         self.cost += time.perf_counter() - started
-        return healthy
+        return all(math.isfinite(number) for number in (*flat_numbers, last_loss))
+
+    def tell(self, emit: Listener) -> None:
+        """Tell what was seen."""
+        emit(PhaseTimes(self.step, self.seconds, self.places))
+        emit(ParameterNorms(self.step, self.norms))
+        if self.kept is not None:
+            emit(Snapshot(self.step, self.epoch, self.kept, self.note))
 
     def _wait(self) -> None:
         if self.gpu == "cuda":
@@ -90,10 +102,13 @@ class Probe:
     def _before_step(self, batches: Batches) -> dict[str, Tensor]:
         """The batch, the optimizer's state and what each layer of a plain stack puts out for it."""
         engine = self.engine
-        rows = [torch.cat(part) for part in zip(*(_rows_of(engine, rows) for rows, _ in batches), strict=True)]
-        kept = {"batch.x": rows[0], "batch.y": rows[1], **_named("state_before", engine.optimizer.state, engine)}
+        x, y = (torch.cat(part) for part in zip(*(_rows_of(engine, rows) for rows, _ in batches), strict=True))
+        most = max(1, BATCH_BYTES // (x[0].numel() * x.element_size()))
+        if len(x) > most:
+            self.note = f"of the batch, the first {most:,} of {len(x):,} rows"
+            x, y = x[:most], y[:most]
+        kept = {"batch.x": x, "batch.y": y, **_named("state_before", engine.optimizer.state, engine)}
         if engine.name == "by-hand":
-            x = rows[0]
             for name, layer in engine.module.named_children():
                 x = layer(x)
                 kept[f"output.{name}"] = x

@@ -28,5 +28,3 @@ def own_files() -> Callable[[str], bool]:
         return answer
 
     return own
-
-

@@ -72,7 +72,11 @@ def _code_cells(path: str, content: object) -> Iterator[str]:
 
 
 def run_notebook(
-    notebook: Notebook, arguments: Sequence[str], *, ready: Callable[[], None] = lambda: None, transformers: Sequence[Any] = ()
+    notebook: Notebook,
+    arguments: Sequence[str],
+    *,
+    ready: Callable[[], None] = lambda: None,
+    transformers: Sequence[Any] = (),
 ) -> int:
     """Run the cells in order, with results and traceback as text; gives the exit status.
 

@@ -1,5 +1,6 @@
 """One watched program: its run folder, the record's writer, the observer, and the report at the end."""
 
+import atexit
 import os
 import platform
 import sys
@@ -35,7 +36,7 @@ class Program:
     name: str | None = None
     runs: str | None = None  # the folder of runs
     sources: Mapping[str, str] = field(default_factory=dict)  # file → text
-    command: Sequence[str] = ()  # what was typed
+    script: Sequence[str] = ()  # what would be typed after ``descend run``
     fast: bool = False
     pause: "Pause | None" = None
 
@@ -104,50 +105,65 @@ class Session:
                 self._listeners.remove(listener)
                 self._keep_problem(_fault(f"{type(listener).__name__} failed", error))
 
-    def finish(self, status: str, message: str | None = None) -> dict[str, Any] | None:
+    def finish(self, status: str, message: str | None = None, *, exit_status: int = 0) -> dict[str, Any] | None:
         """Stop watching and close the record; gives the report, or None in a forked process. Never raises an Exception."""
         if not self._live or os.getpid() != self._process:
             return self.report
+        seconds = time.perf_counter() - self._started
         self._give_up_waiting()
         for part in reversed(self._parts):
             try:
                 part.stop()
             except Exception as error:  # noqa: BLE001 - the program has ended well, whatever went wrong here
                 self._keep_problem(_fault(f"{type(part).__name__} did not end well", error))
+        self._check_writer()
         try:
-            self.report = self._built_report(status, message)
+            self.report = self._collector.build(
+                status,
+                folder=self.folder,
+                seconds=seconds,
+                cost=self._cost(),
+                message=message,
+                exit_status=exit_status,
+                fast=self._fast,
+                script=self.program.script,
+                not_kept=None if self.problem is None else _in_one_line(self.problem),
+            )
         except Exception as error:  # noqa: BLE001 - see above
             self._keep_problem(_fault("the report could not be made", error))
-            self.report = {"status": status, "kind": "run", "title": self.program.title, "message": message}
-        self.emit(RunEnded(status, self.report))
+            self.report = {"kind": "run", "status": status, "message": message, "title": self.program.title}
+        self.emit(RunEnded(str(self.report["status"]), self.report))
         self._live = False
         with suppress(ValueError):
             _ACTIVE.remove(self)
-        self._close_record()
+        if self._writer is not None:
+            _list_again(self._writer)
+            self._writer.close()
         return self.report
 
     def leave_to_parent(self) -> None:
         """In a forked process: the record belongs to the parent. Hooks that are still there tell nobody."""
         self._live, self._listeners = False, []
+        if self._writer is not None:
+            atexit.unregister(self._writer.close)
 
     def _open_record(self) -> None:
         try:
             self.folder = new_run_folder(self._base, self.program.name, self.program.stem)
             self._writer = Writer(self.folder)
-            _unlist_new_threads()
+            _unlist(self._writer)
         except RecordError:
             raise
         except DescendError as error:
             self._keep_problem(error)
             self._remove_folder()
 
-    def _close_record(self) -> None:
-        if self._writer is None:
-            return
-        _list_threads()
-        self._writer.close()
-        if self._writer.failure is not None:
-            self._keep_problem(self._writer.failure)
+    def _check_writer(self) -> None:
+        """Whether all that was told so far could be written."""
+        if self._writer is not None:
+            self._writer.flush()
+            if self._writer.failure is not None:
+                self._keep_problem(self._writer.failure)
 
     def _remove_folder(self) -> None:
         if self.folder is not None:
@@ -179,27 +195,13 @@ class Session:
             except Exception as error:  # noqa: BLE001 - see above
                 self.emit(Unseen(f"what {type(part).__name__} watches", f"{type(error).__name__}: {error}"))
 
-    def _built_report(self, status: str, message: str | None) -> dict[str, Any]:
-        seconds = time.perf_counter() - self._started
-        cost = self._cost()
-        return self._collector.build(
-            status,
-            run=self.folder.name if self.folder is not None else None,
-            path=str(self.folder) if self.folder is not None else None,
-            title=self.program.title,
-            seconds=seconds,
-            cost=cost,
-            fast=None if self._fast is None else {"replaced": self._fast.replaced, "kept": self._fast.kept},
-            message=message,
-        )
-
     def _environment(self) -> dict[str, Any]:
         return {
             "descend": _version_of("descend"),
             "torch": _version_of("torch"),
             "python": platform.python_version(),
             "system": platform.platform(),
-            "command": list(self.program.command),
+            "command": list(sys.orig_argv),
         }
 
     def _keep_problem(self, problem: DescendError) -> None:
@@ -238,3 +240,27 @@ def _fault(what: str, error: Exception) -> StorageError:
     return StorageError(
         f"{what}: {type(error).__name__}: {error}", help="this is a fault in descend: please report it with these lines"
     )
+
+
+def _in_one_line(error: DescendError) -> str:
+    where = f" ({error.where})" if error.where else ""
+    return f"{error.what}{where}; {error.help}" if error.help else f"{error.what}{where}"
+
+
+def _unlist(writer: Writer) -> None:
+    """Take the writer's thread out of those that Python lists: a program may wait for all threads that it finds there."""
+    for thread in threading.enumerate():
+        if thread.name == _WRITER_THREAD:
+            _UNLISTED[writer] = thread
+            vars(threading)["_active"].pop(thread.ident, None)
+
+
+def _list_again(writer: Writer) -> None:
+    """A thread that ends takes itself out of the list, so it has to be there."""
+    thread = _UNLISTED.pop(writer, None)
+    if thread is not None:
+        vars(threading)["_active"].setdefault(thread.ident, thread)
+
+
+_WRITER_THREAD = "descend-record"
+_UNLISTED: dict[Writer, threading.Thread] = {}

@@ -61,6 +61,11 @@ class Parameters:
         first, last = self._sets.get(names, (step, step))
         self._sets[names] = (min(first, step), max(last, step))
 
+    def is_first(self, name: str, step: int) -> bool:
+        """Whether this is the first step that used the parameter of this name, as far as it is known yet."""
+        parameter = self._latest.get(name)
+        return step == (parameter.step if parameter else 1)
+
     def latest(self, parameter: SeenParameter) -> bool:
         """Whether no later parameter took the name of this one."""
         return self._latest[parameter.name] is parameter

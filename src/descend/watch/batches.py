@@ -1,0 +1,89 @@
+"""The tensors that a step or an evaluation begins with."""
+
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from descend.record.events import BatchSeen
+from descend.watch.fingerprint import row_hashes
+from descend.watch.names import Names
+from descend.watch.quiet import quiet
+
+_MOST = 8  # tensors of one batch
+
+
+def tensors_in(batch: Any) -> list[Tensor]:
+    """The tensors of what a loader returned, or of a call's arguments: lists and mappings are looked into."""
+    found: list[Tensor] = []
+    waiting = [batch]
+    while waiting and len(found) < _MOST:
+        item = waiting.pop(0)
+        if isinstance(item, Tensor):
+            found.append(item)
+        elif isinstance(item, Mapping):
+            waiting[:0] = list(item.values())[:_MOST]
+        elif isinstance(item, (list, tuple)):
+            waiting[:0] = list(item)[:_MOST]
+    return found
+
+
+def rows_in(batch: Any) -> int:
+    """How many examples a batch has: the length of its first tensor; 0 when it has none."""
+    if type(batch) is list or type(batch) is tuple:
+        first = batch[0] if batch else None
+        if isinstance(first, Tensor):
+            return first.shape[0] if first.ndim else 1
+    found = tensors_in(batch)
+    return (found[0].shape[0] if found[0].ndim else 1) if found else 0
+
+
+class Batch:
+    """The tensors of one step, hashed when they are seen (a step may change them) and named when its backward begins."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor] = []
+        self._hashes: list[Tensor | None] = []
+        self._names: list[str] = []
+
+    def see(self, tensors: list[Tensor]) -> None:
+        for tensor in tensors:
+            if type(tensor) in (Tensor, torch.nn.Parameter) and tensor.ndim and len(self.tensors) < _MOST:
+                if any(tensor is known for known in self.tensors):
+                    continue
+                self.tensors.append(tensor)
+                self._hashes.append(row_hashes(tensor))
+                self._names.append("")
+
+    def name(self, names: Names, frame: FrameType | None) -> None:
+        """Find the variables that hold the tensors now."""
+        if "" in self._names:
+            self._names = [
+                known or names.variable_of(tensor, frame)
+                for known, tensor in zip(self._names, self.tensors, strict=True)
+            ]
+
+    def events(self, step: int, evaluation: int = 0) -> list[BatchSeen]:
+        return [
+            BatchSeen(
+                step,
+                name,
+                tuple(tensor.shape),
+                str(tensor.dtype).removeprefix("torch."),
+                str(tensor.device),
+                () if hashes is None else tuple(hashes.tolist()),
+                evaluation,
+            )
+            for name, tensor, hashes in zip(self._names, self.tensors, self._hashes, strict=True)
+        ]
+
+    def copies(self) -> dict[str, Tensor]:
+        """``batch.x``, ``batch.y`` and, after them, ``batch.2`` …"""
+        with quiet():
+            keys = ("x", "y", *map(str, range(2, _MOST)))
+            return {
+                f"batch.{key}": tensor.detach().to("cpu", copy=True)
+                for key, tensor in zip(keys, self.tensors, strict=False)
+            }

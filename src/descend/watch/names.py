@@ -1,0 +1,195 @@
+"""Whose tensor is this? Names from the user's code: ``fc1.weight`` from the module, ``W`` from the variable that holds it."""
+
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from types import FrameType, ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+from descend.watch.places import Places
+
+_DEEPEST = 3  # attributes and items that are followed from a variable
+_WIDEST = 2_000  # items of one list or attributes of one object that are looked at
+
+Seen = tuple[str, tuple[int, ...], str]  # name, shape, how it was found
+
+
+class Names:
+    """Gives every tensor one name, once; the same name again only to a tensor that takes the place of one that is gone."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._by_id: dict[int, tuple[weakref.ref[Tensor], str]] = {}
+        self._holder: dict[str, weakref.ref[Tensor]] = {}
+        self._prefixed: dict[str, bool] = {}  # of each variable that holds a module: do names begin with it?
+        self._told: set[tuple[str, tuple[int, ...]]] = set()
+
+    def name_of(self, tensor: Tensor) -> str:
+        """The tensor's name, or "" for a tensor that was never named."""
+        known = self._by_id.get(id(tensor))
+        return known[1] if known is not None and known[0]() is tensor else ""
+
+    def learn(self, tensors: Iterable[Tensor], frame: FrameType | None) -> list[Seen]:
+        """Name those of ``tensors`` that have no name yet; returns what was not told before."""
+        unknown = {id(tensor): tensor for tensor in tensors if not self.name_of(tensor)}
+        if not unknown:
+            return []
+        self._forget_dead()
+        spaces = list(self._namespaces(frame))
+        found = {**self._from_containers(spaces, unknown), **self._from_variables(spaces, unknown)}
+        how = dict.fromkeys(found, "variable")
+        for key, name in self._from_modules(spaces, unknown).items():
+            found[key], how[key] = name, "module"
+        new = []
+        for key, tensor in unknown.items():
+            name = self._free(found.get(key) or f"unnamed {len(self._told) + 1}")
+            reference = weakref.ref(tensor)
+            self._by_id[key] = (reference, name)
+            self._holder[name] = reference
+            shape = tuple(tensor.shape)
+            if (name, shape) not in self._told:
+                self._told.add((name, shape))
+                new.append((name, shape, how.get(key, "variable")))
+        return new
+
+    def modules_of(self, root: nn.Module, frame: FrameType | None) -> dict[int, str]:
+        """The name of every module inside ``root``, by identity: as its parameters' names begin."""
+        variable = next((name for name, value in self._modules(self._namespaces(frame)) if value is root), "")
+        prefix = f"{variable}." if variable and self._prefixed.get(variable) else ""
+        names = {id(module): prefix + _without_wrappers(name) for name, module in root.named_modules()}
+        return {**names, id(root): variable or type(root).__name__}
+
+    def variable_of(self, tensor: Tensor, frame: FrameType | None) -> str:
+        """The variable that holds exactly this tensor, or ""."""
+        for space in self._namespaces(frame):
+            for name, value in space.items():
+                if value is tensor and not name.startswith("_"):
+                    return name
+        return ""
+
+    def numbers(self, frame: FrameType | None) -> list[float]:
+        """The numbers that the user's variables hold: where a learning rate is looked for."""
+        return [
+            float(value)
+            for space in self._namespaces(frame)
+            for value in list(space.values())
+            if type(value) in (float, int) and value > 0
+        ]
+
+    def _namespaces(self, frame: FrameType | None) -> Iterator[Mapping[str, Any]]:
+        """The variables of each of the user's functions, from the inside out, each file's own after its functions."""
+        seen: set[int] = set()
+        for own in self._places.own_frames(frame):
+            for space in (own.f_locals, own.f_globals):
+                if id(space) not in seen:
+                    seen.add(id(space))
+                    yield dict(space)
+
+    @staticmethod
+    def _from_variables(spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for space in spaces:
+            for name, value in space.items():
+                if id(value) in unknown and not name.startswith("__"):
+                    found.setdefault(id(value), name)
+        return found
+
+    @staticmethod
+    def _from_containers(spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for space in spaces:
+            for name, value in space.items():
+                if not name.startswith("__"):
+                    for path, tensor in _tensors_in(value, name, 0):
+                        if id(tensor) in unknown:
+                            found.setdefault(id(tensor), path)
+        return found
+
+    def _from_modules(self, spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
+        roots = [(name, module) for name, module in self._modules(spaces) if _trains(module)]
+        inner = {id(part) for _, module in roots for part in module.modules() if part is not module}
+        roots = [(name, module) for name, module in roots if id(module) not in inner]
+        found: dict[int, str] = {}
+        for variable, module in roots:
+            prefixed = self._prefixed.setdefault(variable, len(roots) > 1)
+            for name, parameter in module.named_parameters(remove_duplicate=False):
+                if id(parameter) in unknown:
+                    short = _without_wrappers(name)
+                    taken = not prefixed and self._is_taken(short)
+                    found.setdefault(id(parameter), f"{variable}.{short}" if prefixed or taken else short)
+        return found
+
+    @staticmethod
+    def _modules(spaces: Iterable[Mapping[str, Any]]) -> list[tuple[str, nn.Module]]:
+        """Every module that a variable holds, or an attribute or item of one: under its first name."""
+        found: dict[int, tuple[str, nn.Module]] = {}
+        for space in spaces:
+            for name, value in space.items():
+                if not name.startswith("__"):
+                    for path, module in _modules_in(value, name, 0):
+                        found.setdefault(id(module), (path, module))
+        return list(found.values())
+
+    def _is_taken(self, name: str) -> bool:
+        holder = self._holder.get(name)
+        return holder is not None and holder() is not None
+
+    def _free(self, name: str) -> str:
+        """``name``, or with a number behind it while another living tensor has it."""
+        if not self._is_taken(name):
+            return name
+        number = 2
+        while self._is_taken(f"{name} ({number})"):
+            number += 1
+        return f"{name} ({number})"
+
+    def _forget_dead(self) -> None:
+        if len(self._by_id) > 10_000:
+            self._by_id = {key: known for key, known in self._by_id.items() if known[0]() is not None}
+
+
+def _trains(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def _without_wrappers(name: str) -> str:
+    """``fc1.weight`` for what ``torch.compile`` and the data-parallel wrappers call ``_orig_mod.fc1.weight``."""
+    parts = name.split(".")
+    if parts[0] == "module" and len(parts) > 1:
+        parts = parts[1:]
+    return ".".join(part for part in parts if part != "_orig_mod")
+
+
+def _tensors_in(value: Any, path: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+    """The tensors below a variable, with how the user would write them; keys of a dictionary stand for themselves."""
+    if depth > 0 and isinstance(value, Tensor):
+        yield path, value
+    elif depth < _DEEPEST:
+        for step, item in _inside(value):
+            start = "" if isinstance(value, dict) and depth == 0 else path
+            yield from _tensors_in(item, (start + step).removeprefix("."), depth + 1)
+
+
+def _modules_in(value: Any, path: str, depth: int) -> Iterator[tuple[str, nn.Module]]:
+    if isinstance(value, nn.Module):
+        yield path, value
+    elif depth < _DEEPEST - 1:
+        for step, item in _inside(value):
+            yield from _modules_in(item, path + step, depth + 1)
+
+
+def _inside(value: Any) -> list[tuple[str, Any]]:
+    """What stands inside a list, a dictionary or an object of a class of the user's, and how it is reached."""
+    if isinstance(value, (list, tuple)):
+        return [(f"[{index}]", item) for index, item in enumerate(value[:_WIDEST])]
+    if isinstance(value, dict):
+        return [(f".{key}", item) for key, item in list(value.items())[:_WIDEST] if isinstance(key, str)]
+    if isinstance(value, (Tensor, ModuleType, type, str, bytes)) or type(value).__module__.startswith(
+        ("torch", "builtins")
+    ):
+        return []
+    attributes = getattr(value, "__dict__", None)
+    if not isinstance(attributes, dict) or len(attributes) > _WIDEST:
+        return []
+    return [(f".{name}", item) for name, item in list(attributes.items())]

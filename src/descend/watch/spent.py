@@ -1,0 +1,102 @@
+"""Where the time of a watched script's steps went: by phase, and by the line that did it."""
+
+import linecache
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from descend.record.events import PHASES, PhaseTimes
+from descend.record.summarise import shares
+
+Place = tuple[str, int]
+
+_WARM_UP = 1  # the first step allocates what all later ones use; its times say nothing about them
+_IN_FULL = 20  # the first steps are watched in so much detail that they take longer than the rest
+_ENOUGH = 5  # so many later steps say more than the first ones
+
+
+class Phases:
+    """Adds up the phase times of sampled steps: those of the first steps, which are watched in full, apart from the rest."""
+
+    def __init__(self) -> None:
+        self.steps: set[int] = set()
+        self._early, self._later = _Sum(), _Sum()
+        self._extents: list[tuple[int, str, int, int]] = []  # first step, file, lowest and highest line: one a change
+
+    def add(self, event: PhaseTimes) -> None:
+        """Count in one sampled step."""
+        self.steps.add(event.step)
+        if event.step > _WARM_UP:
+            (self._early if event.step <= _IN_FULL else self._later).add(event)
+        places = [place for place in event.places.values() if place[0]]
+        if places:
+            file = Counter(file for file, _ in places).most_common(1)[0][0]
+            lines = [line for own, line in places if own == file]
+            extent = (file, min(lines), max(lines))
+            if not self._extents or self._extents[-1][1:] != extent:
+                self._extents.append((event.step, *extent))
+
+    def rows(self, sources: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Each phase in the order of the cycle: its share, seconds a step, and the line where most of its time went."""
+        chosen = self._later if self._later.steps >= _ENOUGH else self._early
+        means = {phase: chosen.mean(phase) for phase in PHASES if chosen.steps_of[phase]}
+        parts = shares(means) or {}
+        rows = []
+        for phase, seconds in means.items():
+            file, line = chosen.place(phase) or (None, None)
+            rows.append(
+                {
+                    "phase": phase,
+                    "share": parts.get(phase),
+                    "seconds": seconds,
+                    "file": file,
+                    "line": line,
+                    "source": source_line(sources, file, line),
+                }
+            )
+        return rows
+
+    def extent(self, first: int, last: int) -> tuple[str, int, int] | None:
+        """File, lowest and highest line of the steps between; None where no such step told its lines."""
+        found = [extent for extent in self._extents if first <= extent[0] <= last]
+        if not found:  # nothing has changed since
+            found = [extent for extent in self._extents if extent[0] < first][-1:]
+        if not found:
+            return None
+        file = Counter(extent[1] for extent in found).most_common(1)[0][0]
+        own = [extent for extent in found if extent[1] == file]
+        return file, min(extent[2] for extent in own), max(extent[3] for extent in own)
+
+
+class _Sum:
+    """Seconds of each phase at each place."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.steps_of: Counter[str] = Counter()
+        self._seconds: defaultdict[str, defaultdict[Place | None, float]] = defaultdict(lambda: defaultdict(float))
+
+    def add(self, event: PhaseTimes) -> None:
+        self.steps += 1
+        for phase, seconds in event.seconds.items():
+            if math.isfinite(seconds):
+                self.steps_of[phase] += 1
+                self._seconds[phase][event.places.get(phase)] += seconds
+
+    def mean(self, phase: str) -> float:
+        return sum(self._seconds[phase].values()) / self.steps
+
+    def place(self, phase: str) -> Place | None:
+        known = {place: seconds for place, seconds in self._seconds[phase].items() if place and place[0]}
+        return max(known, key=lambda place: known[place]) if known else None
+
+
+def source_line(sources: Mapping[str, str], file: str | None, line: int | None) -> str | None:
+    """The text of a line without its indent: as it was when the run started, else as Python has it (a notebook's cell)."""
+    if file is None or line is None:
+        return None
+    if file in sources:
+        lines = sources[file].splitlines()
+        return lines[line - 1].strip() if 0 < line <= len(lines) else None
+    return linecache.getline(file, line).strip() or None
