@@ -1,5 +1,6 @@
 import io
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,82 @@ def test_one_lucky_batch_does_not_set_the_scale() -> None:
     assert "  2.3000  " in text
     assert "  0.4000  " in text
     assert "log scale" not in text
+
+
+def watched(name: str, end: float | None = 0.5, *, title: str = "train.py", **changes: Any) -> RunInfo:
+    report: dict[str, Any] = {
+        "run": name,
+        "kind": "run",
+        "title": title,
+        "script": ["train.py", "--epochs", "3"],
+        "steps": 1876,
+        "epochs": None,
+        "loss": {"first": 2.3, "last": end, "lowest": 0.25, "curve": [2.3, 1.0, end]},
+        "trainings": [{}],
+        "lr": {"first": 0.5, "last": 0.5, "changes": 0},
+        "batches": [{"name": "xb", "shape": [64, 784]}],
+        "parameters": [{"name": "weights", "shape": [784, 10]}, {"name": "bias", "shape": [10]}],
+        "seconds": {"total": 3.1},
+    }
+    return RunInfo(name, Path("runs", name), "run", title, status="finished", report=report | changes)
+
+
+def test_watched_scripts_are_listed_beside_trainings() -> None:
+    epochs = watched("train-2", epochs=3, loss={"last": 0.5, "end": {"loss": 0.41}})
+    several = watched("train-3", trainings=[{}, {}])
+    trained = replace(run("mnist-1"), started=None)
+    assert listed([watched("train-1"), epochs, several, trained], 120) == (
+        "  run       status     model                       epochs     loss         result    time\n"
+        "  train-1   finished   train.py                             0.5000                  3.1 s\n"
+        "  train-2   finished   train.py                         3   0.4100                  3.1 s\n"
+        "  train-3   finished   train.py                                                     3.1 s\n"
+        "  mnist-1   finished   mlp 784 → 128 → relu → 10       10   0.0219   97.71 % test   6.3 s\n"
+    )
+
+
+@pytest.mark.parametrize("report", [None, {"kind": "run", "status": "failed", "title": "train.py"}])
+def test_a_watched_script_without_results_is_listed(report: Any) -> None:
+    going = RunInfo("train-1", Path("runs/train-1"), "run", "train.py", status="running", report=report)
+    assert listed([going], 120) == "  run       status    model\n  train-1   running   train.py\n"
+    assert "train-1 (running)" in compared(going, watched("train-2"))
+
+
+def test_two_watched_runs_of_one_script() -> None:
+    second = watched("b", 0.75, lr={"first": 0.1}, script=["train.py", "--epochs", "5"], epochs=5)
+    assert compared(watched("a"), second).startswith(
+        "a ended with the lower loss: 0.5000, and b 0.7500.\n"
+        "\n"
+        "  setting                     a                     b\n"
+        "  command   train.py --epochs 3   train.py --epochs 5\n"
+        "  lr                        0.5                   0.1\n"
+        "  2 further settings are the same\n"
+        "\n"
+        "  result                 a        b\n"
+        "  loss at the end   0.5000   0.7500\n"
+        "  lowest loss       0.2500   0.2500\n"
+        "  steps              1,876    1,876\n"
+        "  epochs                 –        5\n"
+        "  time in all        3.1 s    3.1 s\n"
+        "\n"
+        "  2.3000  "
+    )
+    assert compared(watched("b", 0.75), watched("a")).startswith("a ended with the lower loss: 0.5000, and b 0.7500.")
+
+
+def test_the_same_watched_run_twice() -> None:
+    text = compared(watched("a"), watched("b"))
+    assert text.startswith("a and b ended with the same loss: 0.5000. Their loss curves are identical.\n")
+    assert "  what was seen of them is the same, setting for setting\n" in text
+
+
+def test_a_watched_script_and_a_training() -> None:
+    text = compared(run("mnist-1"), watched("train-1"))
+    assert text.startswith("There is no result to compare of train-1 (finished).\n")
+    assert "  train-1 is a watched script: it has no recipe to compare\n" in text
+    assert text.split("loss at the end")[1].split()[:2] == ["–", "0.5000"]
+    assert "train-1 · loss" in text
+
+
+def test_other_scripts_and_several_trainings_are_not_compared_by_their_loss() -> None:
+    for other in (watched("b", title="other.py"), watched("b", trainings=[{}, {}]), watched("b", None)):
+        assert compared(watched("a"), other).startswith("There is no result to compare of a (finished) and b")

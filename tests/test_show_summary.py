@@ -235,7 +235,7 @@ def test_a_diverged_run_says_so_and_offers_nothing_that_would_not_work() -> None
     )
     text = printed(report)
     assert "The training diverged: the loss became infinite at step 88.\n" in text
-    assert "2 of 5 losses are not finite" in text
+    assert "2 of 5 points are not finite" in text
     assert "next" not in text
     assert "before → after" not in text
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from descend.models.model import Model
     from descend.run import Run, evaluate, load, train
     from descend.train.recipe import Recipe
+    from descend.watching import watch
 
 __all__ = [
     "Dataset",
@@ -34,6 +35,7 @@ __all__ = [
     "evaluate",
     "load",
     "train",
+    "watch",
 ]
 
 _HOMES = {
@@ -49,6 +51,7 @@ _HOMES = {
     "evaluate": "descend.run",
     "load": "descend.run",
     "train": "descend.run",
+    "watch": "descend.watching",
 }
 
 
@@ -64,8 +67,13 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext descend``: the magic ``%%watch``."""
+    import_module("descend.watching").load_into_notebook(shell)
+
+
 class _Package(ModuleType):
-    """Keeps ``descend.train`` the function: importing the room of that name would put the room in its place."""
+    """Keeps ``descend.train`` and ``descend.watch`` functions: importing the rooms of these names would put them in their place."""
 
     @property
     def train(self) -> Any:
@@ -74,6 +82,14 @@ class _Package(ModuleType):
     @train.setter
     def train(self, room: ModuleType) -> None:
         """What the import system says of the room is not needed: ``from descend.train import …`` does not look here."""
+
+    @property
+    def watch(self) -> Any:
+        return __getattr__("watch")
+
+    @watch.setter
+    def watch(self, room: ModuleType) -> None:
+        """As above."""
 
 
 sys.modules[__name__].__class__ = _Package

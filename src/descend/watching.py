@@ -7,30 +7,35 @@ set things up before it does so itself.
 import atexit
 import bdb
 import contextlib
+import io
 import json
 import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import decode_source
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
-from descend.errors import DescendError, StorageError, UsageError
+from rich.console import Console
+
+from descend.errors import DescendError, RecordError, StorageError, UsageError
 from descend.record.files import write_atomically
 from descend.show.layout import open_console
 from descend.show.pause import TensorFacts
 from descend.watch.pause import Pause
-from descend.watch.session import Program, Session
+from descend.watch.session import Program, Session, active_session
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from descend.watch.notebook import Notebook
 
+_PAGE_WIDTH = 100
+_CELL = "cell {}"
 _MOST_TENSORS = 20  # in the table of a pause
 _FLAGS_WITH_A_VALUE = ("--name", "--runs", "--json", "--pause")
 _PAUSE_FLAG = "--pause"
@@ -81,6 +86,12 @@ def pause_at(word: str | None) -> int | Literal["nan"] | None:
     return int(step)
 
 
+def _runner(wanted: Wanted) -> Any:
+    from descend.watch.script import run_module, run_script
+
+    return run_module if wanted.module else run_script
+
+
 class Watched:
     """One program under watch, from its first line to the summary. Raises UsageError for a notebook that is none."""
 
@@ -117,11 +128,9 @@ class Watched:
             from descend.watch.notebook import run_notebook
 
             return run_notebook(self._notebook, arguments, ready=self._start)
-        from descend.watch.loops import instrument
-        from descend.watch.script import run_module, run_script
+        from descend.watch.probes import instrument
 
-        run = run_module if self._wanted.module else run_script
-        return run(self._wanted.target, arguments, instrument=instrument, ready=self._start)
+        return _runner(self._wanted)(self._wanted.target, arguments, instrument=instrument, ready=self._start)
 
     def _start(self) -> None:
         assert self._session is not None
@@ -158,6 +167,7 @@ class Watched:
             script=(*(("-m",) if wanted.module else ()), wanted.target, *arguments),
             fast=wanted.fast,
             pause=None if wanted.pause is None else Pause(wanted.pause, open_debugger),
+            runner=_runner(wanted).__code__,
         )
 
     def _tell(self, report: dict[str, Any]) -> None:
@@ -181,6 +191,107 @@ class Watched:
         except StorageError as error:
             return f"{error.what} ({error.where}); {error.help}"
         return ""
+
+
+class Watch:
+    """What ``with descend.watch() as run:`` gives: where the record is, and the report once the block has ended."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def path(self) -> Path | None:
+        """The run folder; None where none could be made."""
+        return self._session.folder
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """Everything that is said of the training afterwards, as JSON values. Raises RecordError inside the block."""
+        if self._session.report is None:
+            raise RecordError("there is no report yet", help="it is made when the with block ends")
+        return self._session.report
+
+    def __repr__(self) -> str:
+        return f"Watch('{self.path}')"
+
+    def __str__(self) -> str:
+        from descend.show.watched import watched_summary
+
+        with io.StringIO() as page:
+            console = Console(highlight=False, markup=False, emoji=False, no_color=True, width=_PAGE_WIDTH, file=page)
+            watched_summary(self.report, console)
+            return page.getvalue().rstrip()
+
+
+@contextlib.contextmanager
+def watch(name: str | None = None, *, runs: str | None = None, fast: bool = False) -> Iterator[Watch]:
+    """Watch what the block trains, and keep a record of it in a run folder.
+
+    Nothing is printed; ``print(run)`` shows what there is to say when the block has ended, and ``run.report`` holds it. Loops
+    whose gradients are derived by hand are seen by ``descend run`` and ``%%watch`` alone. Inside a program that ``descend run``
+    watches already, and inside another such block, that watch goes on, and is what is given.
+
+    Args:
+        name: of the run folder; the program's name and a number when left out.
+        runs: the folder of run folders; else the variable DESCEND_RUNS, else ``runs``.
+        fast: read data that stays the same once, and gather the same batches from memory.
+
+    Raises:
+        RecordError: the name is taken, or cannot be a run's. A disk that refuses stops nothing: ``report`` says so.
+    """
+    session = active_session()
+    if session is not None:
+        yield Watch(session)
+        return
+    file = str(getattr(sys.modules["__main__"], "__file__", None) or "notebook")
+    program = Program(title=Path(file).name, stem=Path(file).stem, name=name, runs=runs, fast=fast)
+    session = Session(program)
+    session.start()
+    ending = Ending("finished")
+    try:
+        yield Watch(session)
+    except BaseException as error:
+        ending = how_it_ended(error)
+        raise
+    finally:
+        session.finish(ending.status, ending.message, exit_status=ending.exit_status)
+
+
+def load_into_notebook(shell: Any) -> None:
+    """Give IPython the magic ``%%watch [NAME] [--fast]``; called by ``%load_ext descend``."""
+    shell.register_magic_function(lambda line, cell: _watch_cell(shell, line, cell), "cell", "watch")
+
+
+def _watch_cell(shell: Any, line: str, cell: str) -> None:
+    """Run the cell as it would be run without us, and show below it how the training went."""
+    from descend.watch.notebook import cells_named
+
+    words = line.split()
+    names = [word for word in words if word != "--fast"]
+    if len(names) > 1 or any(name.startswith("-") for name in names):
+        raise UsageError(
+            f"%%watch does not know what to do with '{line.strip()}'", help="write %%watch NAME, or %%watch NAME --fast"
+        )
+    number = int(shell.execution_count)
+    name = _CELL.format(number)
+    program = Program(
+        title=name, stem="notebook", name=names[0] if names else None, fast="--fast" in words, sources={name: cell}
+    )
+    session = Session(program)
+    session.start()
+    ending = Ending("finished")
+    try:
+        with cells_named(shell, _CELL.format):
+            result = shell.run_cell(cell, store_history=False)
+        error = result.error_before_exec or result.error_in_exec
+        if error is not None:
+            ending = how_it_ended(error)
+    finally:
+        report = session.finish(ending.status, ending.message, exit_status=ending.exit_status)
+    if report is not None:
+        from descend.show.watched import watched_summary
+
+        watched_summary(report, open_console())
 
 
 def show_report(report: Mapping[str, Any]) -> None:

@@ -84,10 +84,12 @@ def plot(
     look: Look = "blocks",
     colour: str = ACCENT,
     indent: str = INDENT,
+    noun: str = "losses",
 ) -> list[Text]:
     """A curve with its highest and lowest value at the left and what its two ends are below it; a logarithmic scale is said.
 
-    share: part of the width that the curve takes, so that two curves can have steps of the same width.
+    share: part of the width that the curve takes, so that two curves can have steps of the same width. noun: what the values are
+    called where some are not finite.
     """
     scale = scale or scale_of(values)
     if scale is None:
@@ -103,7 +105,7 @@ def plot(
     missing = sum(not math.isfinite(value) for value in values)
     notes = ["log scale"] if scale.logarithmic else []
     if missing:
-        notes.append(f"{missing} of {len(values):,} losses {'is' if missing == 1 else 'are'} not finite")
+        notes.append(f"{missing} of {len(values):,} {noun} {'is' if missing == 1 else 'are'} not finite")
     caption = _caption(ends, notes, max(map(cell_len, drawn)), space)
     if caption:
         lines.append(Text(indent + " " * (margin + 2)).append(caption, style=MUTED))

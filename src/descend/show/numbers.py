@@ -61,8 +61,12 @@ def count(value: int) -> str:
 
 
 def plural(value: int, noun: str) -> str:
-    """``1 epoch``, ``10 epochs``."""
-    return f"{value:,}{NO_BREAK}{noun}" if value == 1 else f"{value:,}{NO_BREAK}{noun}s"
+    """``1 epoch``, ``10 epochs``, ``2 losses``."""
+    return (
+        f"{value:,}{NO_BREAK}{noun}"
+        if value == 1
+        else f"{value:,}{NO_BREAK}{noun}{'es' if noun.endswith('s') else 's'}"
+    )
 
 
 def rate(value: float) -> str:

@@ -1,6 +1,7 @@
 """Runs in a list, and two of them side by side."""
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from descend.show.curve import plot, scale_of
 from descend.show.layout import INDENT, Cell, columns, look_of, muted, prose, put, safe, shorten
 from descend.show.metrics import PARTS, Metrics, name_of, scalar_names, value_of, written
 from descend.show.summary import WIDEST
+from descend.show.watched_sentence import end_of
 
 _STATUS_COLOURS: Mapping[str, str] = {
     "finished": GOOD,
@@ -72,7 +74,7 @@ def compare_runs(
     )
     same = " Their loss curves are identical." if identical else ""
     put(console, *prose(_verdict(names, (first, second)) + same, width, style=STRONG))
-    put(console, "", *_settings(names, first.recipe, second.recipe))
+    put(console, "", *_settings(names, (first, second)))
     results = _results(names, (first, second), reports)
     if results:
         put(console, "", *results)
@@ -108,38 +110,64 @@ def _plots(
             share=share,
             look=look_of(console),
             colour=colour,
+            noun="losses" if own in (0, len(values)) else "points",
         )
         put(console, "", *lines)
 
 
 def _cells(run: RunInfo) -> dict[str, Cell]:
     report: Mapping[str, Any] = run.report or {}
-    done = len(report.get("epochs") or ())
     name, metric, value = _result(report)
-    architecture = safe(
-        report.get("architecture") or run.environment.get("architecture") or run.recipe.get("model") or ""
-    )
-    model = architecture.partition(" (")[0]
     seconds = value_of(report.get("seconds"), "total")
     result = Text()
     if metric:
         result = Text("" if metric == "accuracy" else f"{name_of(metric)} ", style=MUTED)
         result.append(written(metric, value), style="default").append(f" {name}", style=MUTED)
-    planned = run.epochs if run.epochs is not None else run.recipe.get("epochs")
+    loss = _end(report) if _watched(run) else value_of(report.get("train"), "loss")
     return {
         "run": Text(shorten(safe(run.name), _NAME_WIDTH), style=STRONG),
         "started": _local(run.started),
         "status": Text(safe(run.status), style=_STATUS_COLOURS.get(run.status, "")),
-        "model": shorten(model, 36),
-        "epochs": ""
-        if not report
-        else f"{done:,}"
-        if done == planned or planned is None
-        else f"{done:,} of {planned:,}",
-        "loss": numbers.loss(value_of(report.get("train"), "loss")) if report.get("train") else "",
+        "model": shorten(_model(run), 36),
+        "epochs": _epochs(run),
+        "loss": "" if loss is None and (_watched(run) or not report.get("train")) else numbers.loss(loss),
         "result": result,
         "time": "" if seconds is None else numbers.seconds(seconds),
     }
+
+
+def _watched(run: RunInfo) -> bool:
+    """Whether it is a script that was watched: there is no recipe then, and nobody examined its model."""
+    return run.kind == "run"
+
+
+def _model(run: RunInfo) -> str:
+    """The architecture, without its number of parameters; of a watched script its name."""
+    if _watched(run):
+        return safe(run.title)
+    known = (run.report or {}).get("architecture") or run.environment.get("architecture") or run.recipe.get("model")
+    return safe(known or "").partition(" (")[0]
+
+
+def _epochs(run: RunInfo) -> str:
+    done = _epochs_done(run.report or {})
+    planned = run.epochs if run.epochs is not None else run.recipe.get("epochs")
+    if done is None:
+        return ""
+    return f"{done:,}" if planned in (done, None) else f"{done:,} of {planned:,}"
+
+
+def _epochs_done(report: Mapping[str, Any]) -> int | None:
+    """How many epochs there were; None where that is not known."""
+    epochs = report.get("epochs")
+    if isinstance(epochs, int):
+        return epochs
+    return len(epochs or ()) if report and report.get("kind") != "run" else None
+
+
+def _end(report: Mapping[str, Any]) -> float | None:
+    """The loss that a watched training ended with, where it was one training."""
+    return end_of(report.get("loss") or {}) if len(report.get("trainings") or ()) < 2 else None
 
 
 def _laid_out(cells: Sequence[Mapping[str, Cell]], names: Sequence[str]) -> list[Text]:
@@ -177,7 +205,7 @@ def _verdict(names: tuple[str, str], runs: tuple[RunInfo, RunInfo]) -> str:
         if value is None
     ]
     if first is None or second is None:
-        return f"There is no result to compare of {' and '.join(missing)}."
+        return _verdict_on_losses(names, runs) or f"There is no result to compare of {' and '.join(missing)}."
     if (part, metric) != (other_part, other_metric) or reports[0].get("title") != reports[1].get("title"):
         return f"{names[0]} and {names[1]} were not measured on the same examples: their results cannot be compared."
     where = f"{name_of(metric)} on the {part} rows"
@@ -192,11 +220,45 @@ def _verdict(names: tuple[str, str], runs: tuple[RunInfo, RunInfo]) -> str:
     )
 
 
-def _settings(names: tuple[str, str], first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Text]:
+def _verdict_on_losses(names: tuple[str, str], runs: tuple[RunInfo, RunInfo]) -> str:
+    """Of two watched runs of one script: the loss that each ended with. Empty for any others."""
+    if not all(map(_watched, runs)) or runs[0].title != runs[1].title:
+        return ""
+    first, second = (_end(run.report or {}) for run in runs)
+    if first is None or second is None:
+        return ""
+    if first == second:
+        return f"{names[0]} and {names[1]} ended with the same loss: {numbers.short(first)}."
+    lower = 0 if first < second else 1
+    values = numbers.short(first), numbers.short(second)
+    return f"{names[lower]} ended with the lower loss: {values[lower]}, and {names[1 - lower]} {values[1 - lower]}."
+
+
+def _chosen(run: RunInfo) -> Mapping[str, Any]:
+    """What a run was made with: its recipe, or what was seen of it while a script was watched."""
+    if not _watched(run):
+        return run.recipe
+    report = run.report or {}
+    batches = report.get("batches") or ()
+    seen = {
+        "command": shlex.join(map(str, report.get("script") or ())) or run.title,
+        "lr": (report.get("lr") or {}).get("first"),
+        "batch": ", ".join(f"{each['name']} {tuple(each['shape'])}".strip() for each in batches) or None,
+        "parameters": sum(math.prod(each["shape"]) for each in report.get("parameters") or ()) or None,
+    }
+    return {key: value for key, value in seen.items() if value is not None}
+
+
+def _settings(names: tuple[str, str], runs: tuple[RunInfo, RunInfo]) -> list[Text]:
+    if _watched(runs[0]) != _watched(runs[1]):
+        watched = names[0] if _watched(runs[0]) else names[1]
+        return [muted(f"{INDENT}{watched} is a watched script: it has no recipe to compare")]
+    first, second = map(_chosen, runs)
     keys = list(dict.fromkeys([*first, *second]))
     differing = [key for key in keys if setting(first.get(key)) != setting(second.get(key))]
     if not differing:
-        return [muted(f"{INDENT}the recipes are the same, setting for setting")]
+        what = "what was seen of them is" if _watched(runs[0]) else "the recipes are"
+        return [muted(f"{INDENT}{what} the same, setting for setting")]
     rows: list[Sequence[Cell]] = [[muted("setting"), muted(names[0]), muted(names[1])]]
     rows += [
         [muted(safe(key)), *(shorten(setting(recipe.get(key)), 30) for recipe in (first, second))] for key in differing
@@ -218,7 +280,9 @@ def _results(names: tuple[str, str], runs: tuple[RunInfo, RunInfo], reports: tup
             cells = (Text(written(metric, value), style=STRONG if value == best else "") for value in values)
             rows.append([muted(f"{title} {name_of(metric)}"), *cells])
     if any(reports):
-        rows.append([muted("epochs"), *(numbers.count(len(report.get("epochs") or ())) for report in reports)])
+        rows += _watched_results(reports) if any(map(_watched, runs)) else []
+        done = [_epochs_done(report) for report in reports]
+        rows.append([muted("epochs"), *(numbers.MISSING if each is None else numbers.count(each) for each in done)])
         rows.append(
             [muted("time in all"), *(numbers.seconds(value_of(report.get("seconds"), "total")) for report in reports)]
         )
@@ -230,6 +294,20 @@ def _results(names: tuple[str, str], runs: tuple[RunInfo, RunInfo], reports: tup
     return columns([heading, *rows], "lrr") if rows else []
 
 
+def _watched_results(reports: tuple[Metrics, Metrics]) -> list[Sequence[Cell]]:
+    """Losses as the steps had them, and the number of steps, beside one another where either was watched."""
+    ends = [
+        _end(report) if report.get("kind") == "run" else value_of(report.get("losses"), "last") for report in reports
+    ]
+    lowest = [value_of(report.get("loss"), "lowest") for report in reports]
+    steps = [report.get("steps") for report in reports]
+    return [
+        [muted("loss at the end"), *map(numbers.loss, ends)],
+        [muted("lowest loss"), *map(numbers.loss, lowest)],
+        [muted("steps"), *(numbers.MISSING if each is None else numbers.count(each) for each in steps)],
+    ]
+
+
 def _best(metric: str, values: Sequence[float | None]) -> float | None:
     """The better of two values that differ."""
     known = [value for value in values if value is not None]
@@ -239,5 +317,5 @@ def _best(metric: str, values: Sequence[float | None]) -> float | None:
 
 
 def _curve(report: Metrics) -> list[float]:
-    values = (report.get("losses") or {}).get("curve") or ()
+    values = (report.get("losses") or report.get("loss") or {}).get("curve") or ()
     return [float("nan") if value is None else float(value) for value in values]

@@ -8,8 +8,9 @@ from descend.show import numbers
 from descend.show.layout import safe
 from descend.show.metrics import value_of
 
+FELL, ROSE, HARDLY = "fell", "rose", "hardly moved"
 _CLEAR_CHANGE = 0.02  # of the first loss; less is called hardly any
-_CLEAR_RISE_FROM_LOWEST = 1.25
+CLEAR_RISE_FROM_LOWEST = 1.25
 _NAMED_PARAMETERS = 3
 
 Report = Mapping[str, Any]
@@ -64,12 +65,18 @@ def _loss(report: Report) -> str:
     if start == end:
         return f"Loss did not move: it stayed at {end}."
     said = f"{start}{where[0]} to {end}{where[1]}"
+    moved = direction(first, last)
+    if moved == HARDLY:
+        return f"Loss {moved}: from {said}."
+    return f"Loss {moved} from {said}{_lowest(report, last) if moved == FELL else ''}."
+
+
+def direction(first: float, last: float) -> str:
+    """What a loss did between two values that differ: fell, rose, or hardly moved."""
     change = (last - first) / max(abs(first), abs(last))
     if abs(change) < _CLEAR_CHANGE:
-        return f"Loss hardly moved: from {said}."
-    if change > 0:
-        return f"Loss rose from {said}."
-    return f"Loss fell from {said}{_lowest(report, last)}."
+        return HARDLY
+    return ROSE if change > 0 else FELL
 
 
 def _ends(report: Report) -> tuple[float | None, float | None, tuple[str, str]]:
@@ -88,7 +95,7 @@ def _lowest(report: Report, last: float) -> str:
     if not losses or report.get("best_epoch") is not None:
         return ""
     lowest, epoch = min(losses)
-    if lowest > 0 and last > lowest * _CLEAR_RISE_FROM_LOWEST and losses[-1][0] > lowest * _CLEAR_RISE_FROM_LOWEST:
+    if lowest > 0 and last > lowest * CLEAR_RISE_FROM_LOWEST and losses[-1][0] > lowest * CLEAR_RISE_FROM_LOWEST:
         return f", but it was lower in epoch {epoch:,}: {numbers.short(lowest)}"
     return ""
 

@@ -109,7 +109,8 @@ def curve_of(losses: Report, steps: object, width: int, look: Look) -> list[Text
     if len(values) < _FEWEST_FOR_CURVE:
         return []
     ends = ("loss · step 1", f"step {numbers.count(steps)}") if isinstance(steps, int) else ("loss", "")
-    return plot(values, min(width, _CURVE_WIDTH), _CURVE_HEIGHT, ends=ends, look=look)
+    noun = "losses" if steps == len(values) else "points"
+    return plot(values, min(width, _CURVE_WIDTH), _CURVE_HEIGHT, ends=ends, look=look, noun=noun)
 
 
 def _notes(report: Report, rows: Sequence[EpochRow]) -> dict[int, str]:

@@ -49,7 +49,7 @@ class Probe:
         self.note = ""
         self.kept = self._before_step(batches) if snapshot else None
         self.gpu = self.before.device.type
-        self.last = time.perf_counter()
+        self.last = time.perf_counter()  # where the phase now running began
         self.cost = self.last - started
 
     def __call__(self, phase: str) -> None:
@@ -64,10 +64,6 @@ class Probe:
             self.gradients = self.engine.parameters.gradients.clone()
         self.last = time.perf_counter()
         self.cost += self.last - now
-
-    def skip(self, seconds: float) -> None:
-        """Time that belongs to no phase: somebody looked around in a debugger."""
-        self.last += seconds
 
     def measure(self) -> bool:
         """Look at what the step did; False when the loss, a gradient or a value is not finite any more."""

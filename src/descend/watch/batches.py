@@ -40,13 +40,36 @@ def rows_in(batch: Any) -> int:
     return (found[0].shape[0] if found[0].ndim else 1) if found else 0
 
 
+class LoaderPass:
+    """One iteration over a data loader; an epoch once it has been trained on."""
+
+    __slots__ = ("trained",)
+
+    def __init__(self) -> None:
+        self.trained = False
+
+
 class Batch:
     """The tensors of one step, hashed when they are seen (a step may change them) and named when its backward begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, copy: bool = False) -> None:
         self.tensors: list[Tensor] = []
+        self._copy = copy
+        self._copies: list[Tensor] = []
         self._hashes: list[Tensor | None] = []
         self._names: list[str] = []
+        self._guesses: list[Tensor] = []
+
+    def clear(self) -> None:
+        """Another batch takes its place."""
+        self.tensors, self._copies, self._hashes, self._names = [], [], [], []
+
+    def guess(self, tensors: list[Tensor]) -> None:
+        """Tensors that entered a loop without modules and loaders; those that a variable holds are the batch."""
+        for tensor in tensors:
+            known = any(tensor is other for other in self._guesses)
+            if not known and not tensor.requires_grad and tensor.ndim and len(self._guesses) < _MOST:
+                self._guesses.append(tensor)
 
     def see(self, tensors: list[Tensor]) -> None:
         for tensor in tensors:
@@ -56,9 +79,15 @@ class Batch:
                 self.tensors.append(tensor)
                 self._hashes.append(row_hashes(tensor))
                 self._names.append("")
+                if self._copy:
+                    with quiet():
+                        self._copies.append(tensor.detach().to("cpu", copy=True))
 
     def name(self, names: Names, frame: FrameType | None) -> None:
         """Find the variables that hold the tensors now."""
+        if self._guesses and not self.tensors:
+            self.see([tensor for tensor in self._guesses if names.variable_of(tensor, frame)])
+        self._guesses.clear()
         if "" in self._names:
             self._names = [
                 known or names.variable_of(tensor, frame)
@@ -81,9 +110,5 @@ class Batch:
 
     def copies(self) -> dict[str, Tensor]:
         """``batch.x``, ``batch.y`` and, after them, ``batch.2`` …"""
-        with quiet():
-            keys = ("x", "y", *map(str, range(2, _MOST)))
-            return {
-                f"batch.{key}": tensor.detach().to("cpu", copy=True)
-                for key, tensor in zip(keys, self.tensors, strict=False)
-            }
+        keys = ("x", "y", *map(str, range(2, _MOST)))
+        return {f"batch.{key}": copy for key, copy in zip(keys, self._copies, strict=False)}

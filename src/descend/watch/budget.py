@@ -19,6 +19,14 @@ def is_recorded(step: int) -> bool:
     return step <= FULL or is_snapshot(step)
 
 
+def next_candidate(step: int) -> int:
+    """The first step after ``step`` that may be sampled."""
+    if step < FULL:
+        return step + 1
+    stride = max(10, power_of_ten(step) // 10)
+    return (step // stride + 1) * stride
+
+
 def is_sampled(step: int, share: float) -> bool:
     """The first twenty steps and 100, 1,000 … always; up to 90 of every tenfold while ``share`` of the time is small."""
     if step <= FULL or is_snapshot(step):

@@ -1,16 +1,11 @@
-"""Many rows of a known data set at once: the bits that reading them one by one and collating them gives.
+"""Which data sets are known so well that their rows may be gathered, and a test of each before it is trusted.
 
-Nothing is read ahead and nothing is kept: a batch is gathered from the data set's own memory when it is asked for, so what the
-script changes in its data, in place or by assignment, is in the next batch, as it would be without us. Known are TensorDataset,
-torchvision's MNIST and CIFAR families with ToTensor and Normalize, and Subset and ConcatDataset of such. torchvision is never
-imported: only a script that has imported it can have its data sets.
+Known are TensorDataset, torchvision's MNIST and CIFAR families with ToTensor and Normalize, and Subset (random_split makes
+them) and ConcatDataset of such. torchvision is never imported here: only a script that did can have its data sets.
 """
 
 import sys
-from abc import ABC, abstractmethod
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -18,97 +13,172 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset, TensorDataset, default_collate
 
-_WHOLE_NUMBERS = frozenset({int, np.int32, np.int64})
+from descend.watch.fast_rows import (
+    CifarRows,
+    ConcatRows,
+    MnistRows,
+    Normalisation,
+    Normalise,
+    Rows,
+    SubsetRows,
+    TensorRows,
+)
+
 _SEQUENCES = (list, tuple, range, np.ndarray, Tensor)
-# What a subclass may not have of its own: its rows would then not be those of the class it comes from.
+# What a subclass may not have of its own: its rows could then be others than those of the class it comes from.
 _READING = frozenset(
-    {"__getitem__", "__getitems__", "__getattr__", "__getattribute__"}
-    | {"tensors", "dataset", "indices", "datasets", "cumulative_sizes"}
-    | {"data", "targets", "transform", "target_transform"}
+    {"__getitem__", "__getitems__", "__getattr__", "__getattribute__", "tensors", "dataset", "indices", "datasets"}
+    | {"cumulative_sizes", "data", "targets", "transform", "target_transform"}
 )
 
 
 class NotReplaced(Exception):
-    """Why a loader stays as it is, in plain words that follow the loader's name."""
+    """Why a loader stays as it is: plain words that follow its name."""
 
 
-class Rows(ABC):
-    """A data set whose rows can be gathered: each is a tuple, and a batch is a list of one tensor per place in it."""
+class Source:
+    """A data set whose rows may be gathered: ``rows``, and whether the script has changed what they were found to be."""
 
-    kinds: tuple[str, ...]  # what stands at each place of one row: "tensor" or "number"; they are collated differently
-    nbytes: int  # what a copy of it needs
+    def __init__(self, dataset: Dataset[Any]) -> None:
+        """Look the data set over, and read a few rows both ways.
 
-    @abstractmethod
-    def gather(self, rows: list[int]) -> list[Tensor]:
-        """The collated batch of these rows, in new memory. What cannot be gathered raises an error of any usual class."""
+        Raises:
+            NotReplaced: something about it is not known well enough, or the two ways differ.
+        """
+        self._attributes: list[tuple[object, str, object]] = []
+        self._lists: list[tuple[Sequence[object], tuple[object, ...]]] = []
+        self.rows = self._rows_of(dataset)
+        _compare(dataset, self.rows)
 
-    @abstractmethod
     def changed(self) -> bool:
-        """Whether the data set has got other data, another transform … since, so that it has to be looked at anew."""
+        """Whether data, a transform … were exchanged. Values written into the data in place are no change: rows are live."""
+        for owner, name, value in self._attributes:
+            if getattr(owner, name, None) is not value:
+                return True
+        return any(
+            len(now) != len(then) or any(a is not b for a, b in zip(now, then, strict=True))
+            for now, then in self._lists
+        )
 
-    @abstractmethod
-    def copied(self) -> "Rows":
-        """The same rows in memory of their own: what the script changes later does not reach them (nor does it a worker)."""
+    def _read(self, owner: object, name: str) -> Any:
+        value = getattr(owner, name)
+        self._attributes.append((owner, name, value))
+        return value
+
+    def _read_list(self, owner: object, name: str) -> tuple[Any, ...]:
+        values = self._read(owner, name)
+        if type(values) not in {list, tuple}:
+            raise NotReplaced(f"{name} of its {type(owner).__name__} is a {type(values).__name__}, not a list")
+        self._lists.append((values, tuple(values)))
+        return tuple(values)
+
+    def _rows_of(self, dataset: object) -> Rows:
+        vision = {
+            _from_torchvision("datasets.mnist", "MNIST"): self._mnist,
+            _from_torchvision("datasets.cifar", "CIFAR10"): self._cifar,
+        }
+        known: dict[type, Callable[[Any], Rows]] = {
+            TensorDataset: self._tensors,
+            Subset: self._subset,
+            ConcatDataset: self._concat,
+            **{cls: read for cls, read in vision.items() if cls is not None},
+        }
+        for cls in type(dataset).__mro__:
+            if cls in known:
+                _check_class(dataset, cls)
+                return known[cls](dataset)
+        name = type(dataset).__name__
+        raise NotReplaced(f"what its data set {name} does to read a row is known to {name} alone")
+
+    def _tensors(self, dataset: TensorDataset) -> Rows:
+        tensors = self._read_list(dataset, "tensors")
+        for number, tensor in enumerate(tensors, 1):
+            if not _is_plain(tensor):
+                raise NotReplaced(f"tensor {number} of its TensorDataset is not a plain CPU tensor without gradient")
+            self._read(tensor, "requires_grad")
+        return TensorRows(tensors)
+
+    def _subset(self, dataset: Subset[Any]) -> Rows:
+        indices = self._read(dataset, "indices")
+        if type(indices) not in _SEQUENCES:
+            raise NotReplaced(f"the indices of its Subset are a {type(indices).__name__}, not a list")
+        return SubsetRows(self._rows_of(self._read(dataset, "dataset")), indices)
+
+    def _concat(self, dataset: ConcatDataset[Any]) -> Rows:
+        parts = [self._rows_of(part) for part in self._read_list(dataset, "datasets")]
+        if len({part.kinds for part in parts}) > 1:
+            raise NotReplaced("the parts of its ConcatDataset have rows of different kinds")
+        return ConcatRows(parts, self._read_list(dataset, "cumulative_sizes"))
+
+    def _mnist(self, dataset: Any) -> Rows:
+        pictures, targets = self._pictures(dataset)
+        if not _is_plain(pictures) or pictures.dtype != torch.uint8 or pictures.ndim != 3:
+            raise NotReplaced(f"data of its {type(dataset).__name__} is not a tensor of grey pictures in bytes")
+        return MnistRows(pictures, targets, *self._steps(dataset))
+
+    def _cifar(self, dataset: Any) -> Rows:
+        pictures, targets = self._pictures(dataset)
+        is_array = type(pictures) is np.ndarray and pictures.dtype == np.uint8
+        if not is_array or pictures.ndim != 4 or pictures.shape[3] != 3:
+            raise NotReplaced(f"data of its {type(dataset).__name__} is not an array of coloured pictures in bytes")
+        return CifarRows(pictures, targets, *self._steps(dataset))
+
+    def _pictures(self, dataset: object) -> tuple[Any, Any]:
+        if self._read(dataset, "target_transform") is not None:
+            raise NotReplaced("it has a target_transform, a function of the script")
+        targets = self._read(dataset, "targets")
+        if type(targets) not in _SEQUENCES or (isinstance(targets, Tensor) and not _is_plain(targets)):
+            raise NotReplaced(f"targets of its {type(dataset).__name__} are a {type(targets).__name__}, not a list")
+        return self._read(dataset, "data"), targets
+
+    def _steps(self, dataset: object) -> tuple[list[Normalisation], Normalise]:
+        """What happens to a picture after ToTensor, and torchvision's function that does it."""
+        steps = self._flat(self._read(dataset, "transform"))
+        to_tensor, normalise = (_from_torchvision("transforms.transforms", name) for name in ("ToTensor", "Normalize"))
+        for number, step in enumerate(steps):
+            wanted = normalise if number else to_tensor
+            if step is None or wanted is None or type(step) is not wanted or _is_altered(step):
+                raise NotReplaced(_why_not(step))
+        return steps[1:], _from_torchvision("transforms.functional", "normalize")
+
+    def _flat(self, transform: Any) -> list[Any]:
+        if type(transform) is not _from_torchvision("transforms.transforms", "Compose"):
+            return [transform]
+        return [step for each in self._read_list(transform, "transforms") for step in self._flat(each)]
 
 
-def rows_of(dataset: object) -> Rows:
-    """The rows of a known data set.
-
-    Raises:
-        NotReplaced: the data set, or something in it, is not known well enough.
-    """
-    for cls in type(dataset).__mro__:
-        read = _readers().get(cls)
-        if read is not None:
-            _check_class(dataset, cls)
-            return read(dataset)
-    name = type(dataset).__name__
-    raise NotReplaced(f"its data set {name} is not one of PyTorch's: only {name} itself knows what its rows are")
+def _from_torchvision(module: str, name: str) -> Any:
+    return getattr(sys.modules.get(f"torchvision.{module}"), name, None)
 
 
-def whole_numbers(indices: object) -> list[int] | None:
-    """Row numbers as a list of int; None for anything else that can stand in brackets (True, slices, masks, names …)."""
-    if type(indices) is Tensor or type(indices) is np.ndarray:
-        return indices.tolist() if indices.ndim == 1 and str(indices.dtype).endswith(("int32", "int64")) else None
-    if not isinstance(indices, list | tuple):
-        return None
-    types = set(map(type, indices))
-    if types == {int} and type(indices) is list:
-        return indices
-    if types <= _WHOLE_NUMBERS or (types == {Tensor} and all(i.ndim == 0 and i.dtype == torch.int64 for i in indices)):
-        return [int(index) for index in indices]
-    return None
+def _is_altered(step: object) -> bool:
+    return any(vars(step).get(name) for name in ("forward", "_forward_hooks", "_forward_pre_hooks"))
 
 
-def _readers() -> dict[type, Callable[[Any], Rows]]:
-    readers: dict[type, Callable[[Any], Rows]] = {
-        TensorDataset: _TensorRows.of,
-        Subset: _SubsetRows.of,
-        ConcatDataset: _ConcatRows.of,
-    }
-    for module, name, read in (("mnist", "MNIST", _MnistRows.of), ("cifar", "CIFAR10", _CifarRows.of)):
-        cls = getattr(sys.modules.get(f"torchvision.datasets.{module}"), name, None)
-        if cls is not None:
-            readers[cls] = read
-    return readers
+def _why_not(step: object) -> str:
+    if step is None:
+        return "it has no transform that makes tensors of its pictures"
+    name = type(step).__name__ if not hasattr(step, "__name__") else step.__name__
+    return f"its transform {name} may be random or do anything: ToTensor, then Normalize, are known to be neither"
 
 
 def _check_class(dataset: object, known: type) -> None:
-    """``dataset`` reads its rows as ``known`` does, and ``known`` as it was published."""
-    own = [cls for cls in type(dataset).__mro__ if issubclass(cls, known)]
-    for cls in own[: own.index(known)]:
-        changed = sorted(_READING & vars(cls).keys())
-        if changed:
-            raise NotReplaced(f"its data set {type(dataset).__name__} has a {changed[0]} of its own")
-    reads = getattr(known, "__getitem__")  # noqa: B009 - an arbitrary class has none, for the checker of types
-    if reads.__module__ != known.__module__ or reads.__qualname__ != f"{known.__name__}.__getitem__":
+    """``dataset`` reads its rows as the class ``known`` does, and that class reads them as it was published."""
+    name = type(dataset).__name__
+    above = type(dataset).__mro__
+    for cls in above[: above.index(known)]:
+        own = sorted(_READING & vars(cls).keys())
+        if own:
+            raise NotReplaced(f"its data set {name} has {own[0]} of its own")
+    reads = vars(known)["__getitem__"]
+    if (reads.__module__, reads.__qualname__) != (known.__module__, f"{known.__name__}.__getitem__"):
         raise NotReplaced(f"the script has put another __getitem__ into {known.__name__}")
     if "__getitems__" in vars(dataset):
-        raise NotReplaced(f"its data set {type(dataset).__name__} has a __getitems__ of its own")
+        raise NotReplaced(f"its data set {name} has __getitems__ of its own")
 
 
-def _plain(tensor: object) -> TypeGuard[Tensor]:
-    """A dense tensor on the CPU, nothing more: no subclass, no gradient to follow, no conjugate that is yet to be made."""
+def _is_plain(tensor: object) -> TypeGuard[Tensor]:
+    """Dense, on the CPU, no subclass, no gradient to follow, no conjugate still to be taken."""
     return (
         type(tensor) is Tensor
         and tensor.layout == torch.strided
@@ -117,69 +187,25 @@ def _plain(tensor: object) -> TypeGuard[Tensor]:
     )
 
 
-def _copy[Values](values: Values) -> Values:
-    if isinstance(values, Tensor):
-        return values if values.is_shared() else values.clone()  # workers see shared memory change, as does this process
-    return values.copy() if isinstance(values, list | np.ndarray) else values
+def _compare(dataset: Any, rows: Rows) -> None:
+    """Reads a few rows as the loader would, one by one, and gathers them: everything about the batches must be the same.
+
+    Nothing of the script runs here and nothing random: only classes that are known get this far.
+    """
+    count = len(dataset)
+    if not count:
+        raise NotReplaced("its data set is empty")
+    for numbers in ([0], sorted({0, count // 3, count // 2, count - 1})):
+        try:
+            one_by_one = default_collate([dataset[number] for number in numbers])
+            at_once = rows.gather(numbers)
+        except Exception as error:  # the loader itself will say it better, in its own words and place
+            raise NotReplaced(f"rows of its data set cannot be read: {error}") from error
+        if type(one_by_one) is not list or len(one_by_one) != len(at_once) or not all(map(_same, one_by_one, at_once)):
+            raise NotReplaced("rows gathered at once are not bit for bit those read one by one")
 
 
-def _bytes(values: object) -> int:
-    if isinstance(values, Tensor):
-        return values.numel() * values.element_size()
-    return values.nbytes if isinstance(values, np.ndarray) else 8 * len(values) if isinstance(values, list) else 0
-
-
-class _TensorRows(Rows):
-    def __init__(self, tensors: Sequence[Tensor], dataset: TensorDataset | None) -> None:
-        self._tensors, self._dataset = tuple(tensors), dataset
-        self.kinds = ("tensor",) * len(self._tensors)
-        self.nbytes = sum(map(_bytes, self._tensors))
-
-    @classmethod
-    def of(cls, dataset: TensorDataset) -> "_TensorRows":
-        for number, tensor in enumerate(dataset.tensors, 1):
-            if not _plain(tensor):
-                raise NotReplaced(f"tensor {number} of its TensorDataset is not a plain one on the CPU without gradients")
-        return cls(dataset.tensors, dataset)
-
-    def gather(self, rows: list[int]) -> list[Tensor]:
-        index = torch.tensor(rows, dtype=torch.int64, device="cpu")
-        return [tensor.index_select(0, index) for tensor in self._tensors]
-
-    def changed(self) -> bool:
-        return self._dataset is not None and (
-            not _same(self._dataset.tensors, self._tensors) or any(tensor.requires_grad for tensor in self._tensors)
-        )
-
-    def copied(self) -> Rows:
-        return _TensorRows([_copy(tensor) for tensor in self._tensors], None)
-
-
-class _SubsetRows(Rows):
-    def __init__(self, whole: Rows, indices: Sequence[int], dataset: Subset[Any] | None) -> None:
-        self._whole, self._indices, self._dataset = whole, indices, dataset
-        self.kinds = whole.kinds
-        self.nbytes = whole.nbytes + _bytes(indices)
-
-    @classmethod
-    def of(cls, dataset: Subset[Any]) -> "_SubsetRows":
-        if type(dataset.indices) not in _SEQUENCES:
-            raise NotReplaced(f"the indices of its Subset are a {type(dataset.indices).__name__}, not a list")
-        return cls(rows_of(dataset.dataset), dataset.indices, dataset)
-
-    def gather(self, rows: list[int]) -> list[Tensor]:
-        indices = self._indices
-        chosen = whole_numbers([indices[row] for row in rows])
-        if chosen is None:
-            raise TypeError("a Subset's indices are not all row numbers")
-        return self._whole.gather(chosen)
-
-    def changed(self) -> bool:
-        dataset = self._dataset
-        return dataset is not None and (dataset.indices is not self._indices or self._whole.changed() or self._moved(dataset))
-
-    def _moved(self, dataset: Subset[Any]) -> bool:
-        return not self._whole_is(dataset.dataset)
-
-    def copied(self) -> Rows:
-        return _SubsetRows(self._whole.copied(), _copy(self._indices), None)
+def _same(a: object, b: Tensor) -> bool:
+    if type(a) is not Tensor or (a.dtype, a.shape, a.stride()) != (b.dtype, b.shape, b.stride()):
+        return False
+    return torch.equal(a.contiguous().view(torch.uint8), b.contiguous().view(torch.uint8))  # NaN is like itself here

@@ -11,9 +11,8 @@ from types import ModuleType
 
 # In every Python from its first moment, so that no program can bring its own. `descend` is ours to the end.
 _ALWAYS_THERE = frozenset(
-    ("os", "site", "io", "abc", "codecs", "encodings", "stat", "posixpath", "ntpath", "genericpath", "importlib")
-    + ("_collections_abc", "_sitebuiltins", "zipimport", "sitecustomize", "usercustomize", "descend")
-)
+    "os site io abc codecs encodings stat posixpath ntpath genericpath importlib zipimport".split()  # noqa: SIM905
+) | {"_collections_abc", "_sitebuiltins", "sitecustomize", "usercustomize", "descend"}
 
 
 def after_import(name: str, then: Callable[[], None]) -> Callable[[], None]:
@@ -65,11 +64,9 @@ def _names_in(folder: str) -> set[str]:
     names: set[str] = set()
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            stem, dot, _ = entry.name.partition(".")
-            if entry.name.endswith((".py", ".so", ".pyd")):
-                names.add(stem)
-            elif not dot and os.path.isfile(os.path.join(entry.path, "__init__.py")):  # noqa: PTH113, PTH118
-                names.add(stem)
+            package = os.path.join(entry.path, "__init__.py")  # noqa: PTH118
+            if entry.name.endswith((".py", ".so", ".pyd")) or os.path.isfile(package):  # noqa: PTH113
+                names.add(entry.name.partition(".")[0])
     return names
 
 

@@ -19,6 +19,7 @@ class End:
     loss: float
     steps: int
     epoch: bool  # whether these steps are exactly the last epoch
+    lowest: float | None  # the lowest mean of as many steps that there ever was
 
 
 def loss_report(
@@ -36,7 +37,9 @@ def loss_report(
         "last": losses[-1] if losses else None,
         "lowest": lowest,
         "lowest_step": lowest_step,
-        "end": None if last is None else {"loss": last.loss, "steps": last.steps, "epoch": last.epoch},
+        "end": None
+        if last is None
+        else {"loss": last.loss, "steps": last.steps, "epoch": last.epoch, "lowest": last.lowest},
         "not_finite": _not_finite(losses, first_step),
         "curve": thinned(losses, points),
     }
@@ -48,13 +51,15 @@ def end_of(losses: Sequence[float], epochs: Sequence[int]) -> End:
     An epoch that was left half done gives way to as many of the last steps as the epoch before it had. Without known epochs it is
     the last tenth that is averaged, and only where the losses go up and down from step to step.
     """
+    steps, epoch = 1, False
     if len(epochs) > 1 and max(epochs[-2:]) > 1:
-        steps = max(epochs[-2:]) if epochs[-1] < epochs[-2] else epochs[-1]
-        return End(_mean(losses[-steps:]), steps, epoch=steps == epochs[-1])
-    steps = len(losses) // 10
-    if len(epochs) != len(losses) and len(losses) >= _ENOUGH_TO_JUDGE and _noisy(losses[-max(steps, 10) :]):
-        return End(_mean(losses[-steps:]), steps, epoch=False)
-    return End(losses[-1], 1, epoch=False)
+        steps = max(epochs[-2:])
+        epoch = steps == epochs[-1]
+    elif len(epochs) != len(losses) and len(losses) >= _ENOUGH_TO_JUDGE:
+        tenth = len(losses) // 10
+        steps = tenth if _noisy(losses[-max(tenth, 10) :]) else 1
+    means = [_mean(losses[end - steps : end]) for end in range(len(losses), steps - 1, -steps)]
+    return End(means[0], steps, epoch, min(filter(math.isfinite, means), default=None))
 
 
 def _noisy(losses: Sequence[float]) -> bool:

@@ -20,8 +20,8 @@ class Names:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._by_id: dict[int, tuple[weakref.ref[Tensor], str]] = {}
-        self._holder: dict[str, weakref.ref[Tensor]] = {}
+        self._by_id: dict[int, tuple[weakref.ref[Tensor], str, str]] = {}  # and how it was found
+        self._holder: dict[str, tuple[weakref.ref[Tensor], str]] = {}  # name → its tensor, and the variable it was found in
         self._prefixed: dict[str, bool] = {}  # of each variable that holds a module: do names begin with it?
         self._told: set[tuple[str, tuple[int, ...]]] = set()
 
@@ -30,28 +30,39 @@ class Names:
         known = self._by_id.get(id(tensor))
         return known[1] if known is not None and known[0]() is tensor else ""
 
-    def learn(self, tensors: Iterable[Tensor], frame: FrameType | None) -> list[Seen]:
-        """Name those of ``tensors`` that have no name yet; returns what was not told before."""
+    def learn(self, tensors: Iterable[Tensor], frame: FrameType | None) -> None:
+        """Name those of ``tensors`` that have no name yet, from the variables of ``frame`` and of its callers."""
         unknown = {id(tensor): tensor for tensor in tensors if not self.name_of(tensor)}
         if not unknown:
-            return []
+            return
         self._forget_dead()
         spaces = list(self._namespaces(frame))
-        found = {**self._from_containers(spaces, unknown), **self._from_variables(spaces, unknown)}
-        how = dict.fromkeys(found, "variable")
-        for key, name in self._from_modules(spaces, unknown).items():
-            found[key], how[key] = name, "module"
-        new = []
+        found = {
+            **{key: (name, name, "variable") for key, name in _in_containers(spaces, unknown).items()},
+            **{key: (name, name, "variable") for key, name in _in_variables(spaces, unknown).items()},
+            **self._in_modules(spaces, unknown),
+        }
         for key, tensor in unknown.items():
-            name = self._free(found.get(key) or f"unnamed {len(self._told) + 1}")
+            name, variable, how = found.get(key) or (self._unnamed(), "", "variable")
             reference = weakref.ref(tensor)
-            self._by_id[key] = (reference, name)
-            self._holder[name] = reference
+            self._by_id[key] = (reference, name, how)
+            self._holder[name] = (reference, variable)
+
+    def tell(self, tensors: Iterable[Tensor]) -> list[Seen]:
+        """Name, shape and source of those of ``tensors`` that were not told before."""
+        new = []
+        for tensor in tensors:
+            name = self.name_of(tensor)
             shape = tuple(tensor.shape)
-            if (name, shape) not in self._told:
+            if name and (name, shape) not in self._told:
                 self._told.add((name, shape))
-                new.append((name, shape, how.get(key, "variable")))
+                new.append((name, shape, self._by_id[id(tensor)][2]))
         return new
+
+    def adopt(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take names that were found by looking at a loop."""
+        for name, tensor in tensors.items():
+            self._by_id[id(tensor)] = (weakref.ref(tensor), name, "loop")
 
     def modules_of(self, root: nn.Module, frame: FrameType | None) -> dict[int, str]:
         """The name of every module inside ``root``, by identity: as its parameters' names begin."""
@@ -86,38 +97,20 @@ class Names:
                     seen.add(id(space))
                     yield dict(space)
 
-    @staticmethod
-    def _from_variables(spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
-        found: dict[int, str] = {}
-        for space in spaces:
-            for name, value in space.items():
-                if id(value) in unknown and not name.startswith("__"):
-                    found.setdefault(id(value), name)
-        return found
-
-    @staticmethod
-    def _from_containers(spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
-        found: dict[int, str] = {}
-        for space in spaces:
-            for name, value in space.items():
-                if not name.startswith("__"):
-                    for path, tensor in _tensors_in(value, name, 0):
-                        if id(tensor) in unknown:
-                            found.setdefault(id(tensor), path)
-        return found
-
-    def _from_modules(self, spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
+    def _in_modules(
+        self, spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]
+    ) -> dict[int, tuple[str, str, str]]:
         roots = [(name, module) for name, module in self._modules(spaces) if _trains(module)]
         inner = {id(part) for _, module in roots for part in module.modules() if part is not module}
         roots = [(name, module) for name, module in roots if id(module) not in inner]
-        found: dict[int, str] = {}
+        found: dict[int, tuple[str, str, str]] = {}
         for variable, module in roots:
             prefixed = self._prefixed.setdefault(variable, len(roots) > 1)
             for name, parameter in module.named_parameters(remove_duplicate=False):
-                if id(parameter) in unknown:
+                if id(parameter) in unknown and id(parameter) not in found:
                     short = _without_wrappers(name)
-                    taken = not prefixed and self._is_taken(short)
-                    found.setdefault(id(parameter), f"{variable}.{short}" if prefixed or taken else short)
+                    long = prefixed or self._is_taken(short, variable)
+                    found[id(parameter)] = (f"{variable}.{short}" if long else short, variable, "module")
         return found
 
     @staticmethod
@@ -131,22 +124,40 @@ class Names:
                         found.setdefault(id(module), (path, module))
         return list(found.values())
 
-    def _is_taken(self, name: str) -> bool:
+    def _is_taken(self, name: str, variable: str) -> bool:
+        """Whether a living tensor of another variable has the name. (A variable's new tensor takes over from its old one.)"""
         holder = self._holder.get(name)
-        return holder is not None and holder() is not None
+        return holder is not None and holder[0]() is not None and holder[1] != variable
 
-    def _free(self, name: str) -> str:
-        """``name``, or with a number behind it while another living tensor has it."""
-        if not self._is_taken(name):
-            return name
-        number = 2
-        while self._is_taken(f"{name} ({number})"):
+    def _unnamed(self) -> str:
+        number = 1
+        while self._is_taken(f"unnamed {number}", "?"):
             number += 1
-        return f"{name} ({number})"
+        return f"unnamed {number}"
 
     def _forget_dead(self) -> None:
         if len(self._by_id) > 10_000:
             self._by_id = {key: known for key, known in self._by_id.items() if known[0]() is not None}
+
+
+def _in_variables(spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for space in spaces:
+        for name, value in space.items():
+            if id(value) in unknown and not name.startswith("__"):
+                found.setdefault(id(value), name)
+    return found
+
+
+def _in_containers(spaces: list[Mapping[str, Any]], unknown: Mapping[int, Tensor]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for space in spaces:
+        for name, value in space.items():
+            if not name.startswith("__"):
+                for path, tensor in _tensors_in(value, name, 0):
+                    if id(tensor) in unknown:
+                        found.setdefault(id(tensor), path)
+    return found
 
 
 def _trains(module: nn.Module) -> bool:

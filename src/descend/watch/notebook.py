@@ -1,22 +1,23 @@
 """Runs the code cells of a notebook in order, as IPython does; and names cells, so that places read ``train.ipynb cell 3:5``."""
 
+import ast
+import copy
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from descend.errors import UsageError
 from descend.record.files import reason_of
+from descend.watch.imports import modules_hidden_by
+from descend.watch.probes import add_probes
 from descend.watch.tracebacks import forget_our_frames, show_nothing
-
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
 
 _ANOTHER = "give a Jupyter notebook, or a Python script"
 
@@ -71,25 +72,18 @@ def _code_cells(path: str, content: object) -> Iterator[str]:
             yield "".join(map(str, source)) if isinstance(source, list) else str(source)
 
 
-def run_notebook(
-    notebook: Notebook,
-    arguments: Sequence[str],
-    *,
-    ready: Callable[[], None] = lambda: None,
-    transformers: Sequence[Any] = (),
-) -> int:
+def run_notebook(notebook: Notebook, arguments: Sequence[str], *, ready: Callable[[], None] = lambda: None) -> int:
     """Run the cells in order, with results and traceback as text; gives the exit status.
 
-    The error that ends a cell, ``sys.exit`` too, comes out when IPython has shown it. ``transformers`` are given the syntax tree
-    of every cell.
+    The error that ends a cell, ``sys.exit`` too, comes out when IPython has shown it.
     """
     ready()
     sys.argv = [notebook.path, *arguments]
+    folder = str(Path(notebook.path).resolve().parent)
     if not sys.flags.safe_path:
-        sys.path[0] = str(Path(notebook.path).resolve().parent)
-    with tempfile.TemporaryDirectory(prefix="descend-ipython-", ignore_cleanup_errors=True) as folder:
-        shell = _new_shell(folder)
-        shell.ast_transformers.extend(transformers)
+        sys.path[0] = folder
+    with modules_hidden_by(folder), TemporaryDirectory(prefix="descend-", ignore_cleanup_errors=True) as profile:
+        shell = _new_shell(profile)
         with cells_named(shell, notebook.cell_name):
             for cell in notebook.cells:
                 result = shell.run_cell(cell, store_history=True)
@@ -101,17 +95,34 @@ def run_notebook(
 
 
 @contextmanager
-def cells_named(shell: "InteractiveShell", name_of: Callable[[int], str]) -> Iterator[None]:
-    """Inside, a cell is compiled under the name that ``name_of`` gives its number."""
-    compiler: Any = shell.compile
-    compiler.__dict__["get_code_name"] = lambda _raw, _transformed, number: name_of(int(number))
+def cells_named(shell: Any, name_of: Callable[[int], str]) -> Iterator[None]:
+    """Inside, a cell is compiled with the watcher's probes, under the name that ``name_of`` gives its number."""
+    probes = _CellProbes(shell, name_of)
+    names = shell.compile.__dict__
+    names["get_code_name"] = lambda _raw, _transformed, number: name_of(int(number))
+    shell.ast_transformers.append(probes)
     try:
         yield
     finally:
-        compiler.__dict__.pop("get_code_name", None)
+        shell.ast_transformers.remove(probes)
+        names.pop("get_code_name", None)
 
 
-def _new_shell(folder: str) -> "InteractiveShell":
+class _CellProbes:
+    """Puts the watcher's probes into the syntax tree of each cell, as IPython calls it."""
+
+    def __init__(self, shell: Any, name_of: Callable[[int], str]) -> None:
+        self._shell, self._name_of = shell, name_of
+
+    def visit(self, tree: ast.Module) -> ast.Module:
+        with suppress(Exception):  # the cell can be run without
+            probed = copy.deepcopy(tree)
+            add_probes(probed, self._name_of(int(self._shell.execution_count)))
+            return probed
+        return tree
+
+
+def _new_shell(folder: str) -> Any:
     """IPython without its history and the person's profile: a notebook is run alike everywhere."""
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
@@ -123,19 +134,18 @@ def _new_shell(folder: str) -> "InteractiveShell":
             """Nothing: there is no window to draw in (``%matplotlib`` asks for one)."""
 
         def _get_exc_info(self, exc_tuple: Any = None) -> Any:
-            kind, error, traceback = super()._get_exc_info(exc_tuple)
+            kind, error, traceback = super()._get_exc_info(exc_tuple)  # type: ignore[no-untyped-call]
             forget_our_frames(error)
             return kind, error, error.__traceback__ if traceback is not None else None
 
-        def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        def _showtraceback(self, _kind: Any, _error: Any, stb: Any) -> None:
             sys.stdout.flush()
             sys.stderr.write(self.InteractiveTB.stb2text(stb) + "\n")
 
     settings = Config()
     settings.HistoryManager.enabled = False
     settings.InteractiveShell.colors = "linux" if _in_colour() else "nocolor"
-    shell: InteractiveShell = Shell.instance(config=settings, ipython_dir=folder)
-    return shell
+    return Shell.instance(config=settings, ipython_dir=folder)
 
 
 def _in_colour() -> bool:

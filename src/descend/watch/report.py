@@ -43,6 +43,7 @@ _SMALL_CURVE = 60
 _PRINTED_KEPT = 40
 _MOST_BYTES = 32 * 2**20  # of parameters as they were in their first steps
 _NUMBER = re.compile(r"(?<![\w.])-?\d+\.(\d+)(?![\w.])")
+_PLACED = re.compile(r"(.+):(\d+): (.+)")
 _NUMBERED = re.compile(r"(.+)-(\d{1,9})")
 
 
@@ -74,7 +75,7 @@ class WatchCollector:
         self._after: dict[str, tuple[int, Tensor]] = {}  # the last that a snapshot held
         self._batches: dict[tuple[str, tuple[int, ...], str, str], int] = {}
         self._evaluations: list[Evaluation] = []
-        self._looks: list[str] = []
+        self._looks: list[dict[str, Any]] = []
         self._printed: deque[Printed] = deque(maxlen=_PRINTED_KEPT)
         self._counts: Counter[str] = Counter()
         self._unseen: Counter[Unseen] = Counter()
@@ -140,10 +141,11 @@ class WatchCollector:
             "lr": dict(self._rates),
             "batches": self._first_batches(),
             "phases": self._phases.rows(self._started.sources if self._started else {}),
+            "phases_of_first_steps": self._phases.only_first_steps,
             "parameters": [self._parameter(each, values or {}) for each in self._parameters.seen],
             "evaluations": [_evaluation_row(each) for each in self._evaluations],
             "evaluations_left_out": self._counts["evaluations"] - len(self._evaluations),
-            "looks": {"count": self._counts["looks"], "texts": self._looks},
+            "looks": {"count": self._counts["looks"], "places": self._looks},
             "printed": self._counts["printed"],
             "printed_loss": self._printed_loss(steps),
             "reads": self._counts["reads"],
@@ -204,7 +206,9 @@ class WatchCollector:
         if event.kind == LOOK:
             self._counts["looks"] += 1
             if len(self._looks) < _MOST_LOOKS:
-                self._looks.append(event.text)
+                found = _PLACED.fullmatch(event.text)
+                file, line, text = found.groups() if found else (None, None, event.text)
+                self._looks.append({"text": text, "file": file, "line": int(line) if line else None})
 
     def _on_printed(self, event: Printed) -> None:
         self._counts["printed"] += 1
@@ -212,7 +216,7 @@ class WatchCollector:
 
     def _epochs(self, first: int, last: int) -> list[int]:
         """The number of steps in each epoch between; empty where epochs are not known (their number is 0 then)."""
-        ends = [*self._epoch_starts[1:], len(self._losses) + 1]
+        ends = [*self._epoch_starts[1:], len(self._losses) + 1][: len(self._epoch_starts)]
         spans = [
             (number, min(end, last + 1) - max(start, first))
             for number, start, end in zip(self._epoch_numbers, self._epoch_starts, ends, strict=True)
@@ -320,7 +324,8 @@ class WatchCollector:
         return found
 
     def _seconds(self, total: float, steps: int) -> dict[str, float | None]:
-        epochs = len(self._epochs(1, steps))
+        lengths = self._epochs(1, steps)
+        epochs = len(lengths) if max(lengths, default=0) > 1 else 0  # of epochs of one step it is the time of a step
         return {
             "total": total,
             "training": self._step_seconds,

@@ -89,8 +89,10 @@ def run_python(arguments: Sequence[str]) -> int:
             stream.flush()
     command = [sys.orig_argv[0], *_interpreter_flags(), *arguments]
     if os.name == "nt":  # Windows cannot replace a process: the caller would see ours end at once
-        return subprocess.call(command, executable=sys.executable)  # noqa: S603
-    os.execv(sys.executable, command)  # noqa: S606
+        status = subprocess.call(command, executable=sys.executable)  # noqa: S603
+    else:
+        os.execv(sys.executable, command)  # noqa: S606
+    return status
 
 
 def _compiled_file(path: str, filename: str, instrument: Instrument) -> CodeType | None:
@@ -127,7 +129,7 @@ def _new_main() -> ModuleType:
     for name in ("__doc__", "__package__", "__loader__", "__spec__"):
         main.__dict__[name] = None
     if sys.version_info < (3, 14):
-        main.__dict__["__annotations__"] = {}
+        main.__annotations__ = {}
     main.__dict__["__builtins__"] = builtins
     return main
 

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import CodeType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from descend.errors import DescendError, RecordError, StorageError
 from descend.record.events import Event, Listener, RunEnded, RunStarted, Unseen
@@ -21,6 +22,7 @@ from descend.watch.files import own_files
 from descend.watch.imports import after_import
 from descend.watch.report import WatchCollector
 from descend.watch.tracebacks import ThreadTracebacks
+from descend.watch.warned import WarningPlaces
 
 if TYPE_CHECKING:
     from descend.watch.fast import FastLoading
@@ -39,6 +41,15 @@ class Program:
     script: Sequence[str] = ()  # what would be typed after ``descend run``
     fast: bool = False
     pause: "Pause | None" = None
+    runner: CodeType | None = None  # the function that calls the program
+
+
+class _Part(Protocol):
+    """What watches between ``start`` and ``stop``."""
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 class Session:
@@ -60,9 +71,10 @@ class Session:
         self._writer: Writer | None = None
         self._collector: WatchCollector
         self._listeners: list[Listener] = []
-        self._parts: list[Any] = []  # that are to be stopped, in the order they were started
+        self._give_up_waiting: Callable[[], None] = lambda: None
+        self._stops: list[Callable[[], object]] = []  # in the order in which their parts were started
         self._fast: FastLoading | None = None
-        self._cost = lambda: 0.0
+        self._cost: Callable[[], float] = lambda: 0.0
         self._started = 0.0
 
     def start(self) -> None:
@@ -89,9 +101,8 @@ class Session:
                 sources=self.program.sources,
             )
         )
-        threads = ThreadTracebacks()
-        threads.start()
-        self._parts.append(threads)
+        self._begin(ThreadTracebacks())
+        self._begin(WarningPlaces(self.program.runner))
         self._give_up_waiting = after_import("torch", self._start_watching)
 
     def emit(self, event: Event) -> None:
@@ -111,11 +122,11 @@ class Session:
             return self.report
         seconds = time.perf_counter() - self._started
         self._give_up_waiting()
-        for part in reversed(self._parts):
+        for stop in reversed(self._stops):
             try:
-                part.stop()
+                stop()
             except Exception as error:  # noqa: BLE001 - the program has ended well, whatever went wrong here
-                self._keep_problem(_fault(f"{type(part).__name__} did not end well", error))
+                self._keep_problem(_fault("the watching did not end well", error))
         self._check_writer()
         try:
             self.report = self._collector.build(
@@ -177,23 +188,32 @@ class Session:
             return
         from descend.watch.loops import LoopWatcher
         from descend.watch.observer import Observer
+        from descend.watch.operations import OperationRecorder
 
-        observer = Observer(self.emit, own=own_files())
+        own = own_files()
+        observer = Observer(self.emit, own=own)
+        operations = OperationRecorder(self.emit, observer.name_of, own)
+        observer.recorder = operations
         self._cost = lambda: observer.cost_seconds
-        parts: list[Any] = [observer, LoopWatcher(observer)]
+        self._stops.append(operations.close)  # the last to stop: the observer's last step still tells its operations
+        parts: list[_Part] = [observer]
+        if self.program.pause is not None:
+            parts.append(self.program.pause.on(observer))
+        parts.append(LoopWatcher(observer))
         if self.program.fast:
             from descend.watch.fast import FastLoading
 
             self._fast = FastLoading()
             parts.append(self._fast)
-        if self.program.pause is not None:
-            parts.append(self.program.pause.on(observer))
         for part in parts:
-            try:
-                part.start()
-                self._parts.append(part)
-            except Exception as error:  # noqa: BLE001 - see above
-                self.emit(Unseen(f"what {type(part).__name__} watches", f"{type(error).__name__}: {error}"))
+            self._begin(part)
+
+    def _begin(self, part: "_Part") -> None:
+        try:
+            part.start()
+            self._stops.append(part.stop)
+        except Exception as error:  # noqa: BLE001 - the program goes on without this part
+            self.emit(Unseen(f"what {type(part).__name__} watches", f"{type(error).__name__}: {error}"))
 
     def _environment(self) -> dict[str, Any]:
         return {

@@ -4,6 +4,7 @@ import linecache
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 from descend.record.events import PHASES, PhaseTimes
@@ -21,14 +22,20 @@ class Phases:
 
     def __init__(self) -> None:
         self.steps: set[int] = set()
-        self._early, self._later = _Sum(), _Sum()
+        self._early: list[PhaseTimes] = []
+        self._later = _Sum()
         self._extents: list[tuple[int, str, int, int]] = []  # first step, file, lowest and highest line: one a change
 
     def add(self, event: PhaseTimes) -> None:
         """Count in one sampled step."""
         self.steps.add(event.step)
-        if event.step > _WARM_UP:
-            (self._early if event.step <= _IN_FULL else self._later).add(event)
+        if (
+            len(event.seconds) > 1 and event.step > _WARM_UP
+        ):  # a loop that could not be divided says nothing of its phases
+            if event.step <= _IN_FULL or self._later.steps < _ENOUGH:
+                self._early.append(event)
+            if event.step > _IN_FULL:
+                self._later.add(event)
         places = [place for place in event.places.values() if place[0]]
         if places:
             file = Counter(file for file, _ in places).most_common(1)[0][0]
@@ -37,14 +44,29 @@ class Phases:
             if not self._extents or self._extents[-1][1:] != extent:
                 self._extents.append((event.step, *extent))
 
+    @property
+    def only_first_steps(self) -> bool:
+        """Whether ``rows`` speaks of the first steps, because too few later ones were sampled."""
+        return self._later.steps < _ENOUGH
+
     def rows(self, sources: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Each phase in the order of the cycle: its share, seconds a step, and the line where most of its time went."""
-        chosen = self._later if self._later.steps >= _ENOUGH else self._early
-        means = {phase: chosen.mean(phase) for phase in PHASES if chosen.steps_of[phase]}
-        parts = shares(means) or {}
+        """Each phase in the order of the cycle: its share, seconds a step, and the line where most of its time went.
+
+        Of many later steps it is the mean; of the first ones the median, because single ones of them wait for something that
+        is made or read for the first time.
+        """
+        places = self._later
+        if self.only_first_steps:
+            places = _Sum()
+            for event in self._early:
+                places.add(event)
+            typical = {phase: median(e.seconds.get(phase, 0.0) for e in self._early) for phase in places.phases()}
+        else:
+            typical = {phase: self._later.mean(phase) for phase in self._later.phases()}
+        parts = shares(typical) or {}
         rows = []
-        for phase, seconds in means.items():
-            file, line = chosen.place(phase) or (None, None)
+        for phase, seconds in typical.items():
+            file, line = places.place(phase) or (None, None)
             rows.append(
                 {
                     "phase": phase,
@@ -74,15 +96,16 @@ class _Sum:
 
     def __init__(self) -> None:
         self.steps = 0
-        self.steps_of: Counter[str] = Counter()
         self._seconds: defaultdict[str, defaultdict[Place | None, float]] = defaultdict(lambda: defaultdict(float))
 
     def add(self, event: PhaseTimes) -> None:
         self.steps += 1
         for phase, seconds in event.seconds.items():
             if math.isfinite(seconds):
-                self.steps_of[phase] += 1
                 self._seconds[phase][event.places.get(phase)] += seconds
+
+    def phases(self) -> list[str]:
+        return [phase for phase in PHASES if phase in self._seconds]
 
     def mean(self, phase: str) -> float:
         return sum(self._seconds[phase].values()) / self.steps

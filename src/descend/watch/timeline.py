@@ -71,14 +71,15 @@ class Timeline:
 
     def resume(self) -> None:
         """Our own work is done; the user's time goes on."""
-        self.last = time.perf_counter()
+        if self.last is not None:
+            self.last = time.perf_counter()
 
     def operation(self, started: float, ended: float, place: Place, result: int, *, gradient: bool) -> None:
         """An operation outside of modules and before the backward pass; ``gradient``: its result has a graph."""
+        if not gradient and self.last is None:
+            return  # of what comes before the first step nobody knows what it is for
         segment = self.now
         self.begins(started, "", fresh=gradient)
-        if self.last is None:
-            return
         if not gradient:
             self.ends(ended, self.label, place)
         elif segment.passes:
@@ -116,6 +117,12 @@ class Timeline:
             for phase, seconds in segment.seconds.items():
                 whole.add(phase, seconds, segment.places.get(phase, NOWHERE))
         return whole.seconds, whole.places
+
+    def continued(self) -> "Timeline":
+        """A timeline of the next step, whose first segment is already running in this one."""
+        following = Timeline(None)
+        following.now, following.last, following.label = self.now, self.last, self.label
+        return following
 
     def _part(self) -> Segment:
         return self.tail if self.in_tail else self.now

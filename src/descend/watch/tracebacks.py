@@ -1,16 +1,23 @@
-"""Tracebacks of a watched program as Python would have shown them: without our frames."""
+"""Tracebacks of a watched program as Python would have shown them: without our frames, and without the ways that PyTorch takes
+only because it is watched."""
 
+import dis
 import os
 import sys
 from collections.abc import Iterator
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-_HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")  # noqa: PTH118, PTH120 - no paths are made per frame
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "")  # noqa: PTH100, PTH118, PTH120
+
+_OVERRIDES = os.path.join("torch", "overrides.py")  # noqa: PTH118 - as code objects name their files
+_MODULES = os.path.join("torch", "nn", "modules", "module.py")  # noqa: PTH118
+_OWN_HOOKS = ("_backward_hooks", "_backward_pre_hooks", "_forward_hooks", "_forward_pre_hooks")
+_GLOBAL_HOOKS = tuple(f"_global{name}" for name in _OWN_HOOKS)
 
 
 def forget_our_frames(error: BaseException, runner: CodeType | None = None) -> None:
-    """Take our frames out of the traceback of ``error`` and of every error it came from.
+    """Make the traceback of ``error``, and of every error it came from, what it would be if nobody watched.
 
     ``runner`` is the function that called the program: what lies above its call is not the program's either.
     """
@@ -38,7 +45,7 @@ def show_without_our_frames(error: BaseException, runner: CodeType) -> None:
 
 
 def show_nothing() -> None:
-    """The error that is about to end the program is not shown: it was its person's wish to end it."""
+    """The error that is about to end the program is not shown: it has been already."""
     sys.excepthook = lambda *_: None
 
 
@@ -93,13 +100,64 @@ def _without_ours(traceback: TracebackType | None, runner: CodeType | None) -> T
         if entry.tb_frame.f_code is runner:
             entries = entries[number + 1 :]
             break
-    entries = [entry for entry in entries if not entry.tb_frame.f_code.co_filename.startswith(_HERE)]
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
-        entry.tb_next = following
-    return entries[0] if entries else None
+    following = None
+    for entry in reversed(_without_hooks(_without_modes(entries))):
+        if entry.tb_next is not following:
+            entry.tb_next = following
+        following = entry
+    return following
 
 
 def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
     while traceback is not None:
         yield traceback
         traceback = traceback.tb_next
+
+
+def _without_modes(entries: list[TracebackType]) -> list[TracebackType]:
+    """Without our frames; and where our function mode was called from a Python function of PyTorch, without the first of the
+    two calls that this makes of one."""
+    kept: list[TracebackType] = []
+    after_ours = False
+    for entry in entries:
+        code = entry.tb_frame.f_code
+        if code.co_filename.startswith(HERE):
+            after_ours = True
+            continue
+        if after_ours and len(kept) > 1 and _is(kept[-1], _OVERRIDES, "handle_torch_function"):
+            if kept[-2].tb_frame.f_code is code:
+                del kept[-2:]
+        after_ours = False
+        kept.append(entry)
+    return kept
+
+
+def _without_hooks(entries: list[TracebackType]) -> list[TracebackType]:
+    """Where a module was called the long way round for the sake of our global hooks alone: as if the short way."""
+    kept: list[TracebackType] = []
+    for entry in entries:
+        if kept and _is(entry, _MODULES, "inner") and _is(kept[-1], _MODULES, "_call_impl"):
+            short = _short_way(kept[-1].tb_frame)
+            if short is not None:
+                kept[-1] = short
+                continue
+        kept.append(entry)
+    return kept
+
+
+def _is(entry: TracebackType, file: str, function: str) -> bool:
+    code = entry.tb_frame.f_code
+    return code.co_name == function and code.co_filename.endswith(file)
+
+
+def _short_way(frame: FrameType) -> TracebackType | None:
+    """The entry of a module's call without hooks, None where there are hooks of the program's own."""
+    module, names = frame.f_locals.get("self"), frame.f_globals
+    hooks = [*(getattr(module, name, {}) for name in _OWN_HOOKS), *(names.get(name, {}) for name in _GLOBAL_HOOKS)]
+    ours = f"{__package__}."
+    if not all(str(getattr(hook, "__module__", "")).startswith(ours) for each in hooks for hook in each.values()):
+        return None
+    for instruction in dis.get_instructions(frame.f_code):
+        if instruction.opname == "CALL_FUNCTION_EX" and instruction.positions and instruction.positions.lineno:
+            return TracebackType(None, frame, instruction.offset, instruction.positions.lineno)
+    return None

@@ -19,6 +19,7 @@ class SeenParameter:
     how: str  # found through: "module", "variable" or "loop"
     step: int  # that first used it
     last_step: int  # of the sampled steps that used it
+    made_anew: bool = False  # under a name that had been trained before
     start_norm: float | None = None
     changed: bool | None = None  # in any sampled step; None while there was none
 
@@ -42,9 +43,13 @@ class Parameters:
     def appear(self, step: int, rows: Iterable[tuple[str, tuple[int, ...], str]]) -> None:
         """Parameters of these names, shapes and ways of finding them are used from this step on."""
         for name, shape, how in rows:
-            if name in self._latest:  # whatever was told of this step under this name was the new one's
-                self._latest[name].last_step = min(self._latest[name].last_step, step - 1)
-            self._latest[name] = SeenParameter(name, tuple(shape), how, step, step)
+            earlier = self._latest.get(name)
+            anew = earlier is not None and min(earlier.last_step, step - 1) > earlier.step
+            if earlier is not None:
+                # What was told of this step under this name was the new one's. One that was used once and has lost its name may
+                # be used again: models of one name that take turns are no training each.
+                earlier.last_step = min(earlier.last_step, step - 1) if anew else step
+            self._latest[name] = SeenParameter(name, tuple(shape), how, step, step, anew)
             self.seen.append(self._latest[name])
 
     def step(self, step: int, rows: Sequence[tuple[str, float, float, float]]) -> None:
@@ -71,7 +76,10 @@ class Parameters:
         return self._latest[parameter.name] is parameter
 
     def beginnings(self, steps: int) -> list[int]:
-        """The first step of each training among the steps 1 … ``steps``."""
+        """The first step of each training among the steps 1 … ``steps``.
+
+        It is where no earlier parameter is used any more, and where one is made anew that had been trained for some steps.
+        """
         if not steps:
             return []
         if not self._sets:  # no step was sampled, so nothing is known of which parameters it used
@@ -79,7 +87,8 @@ class Parameters:
         found = [1]
         for step in sorted({parameter.step for parameter in self.seen if 1 < parameter.step <= steps}):
             earlier = [parameter for parameter in self.seen if parameter.step < step]
-            if earlier and all(parameter.last_step < step for parameter in earlier):
+            anew = any(parameter.made_anew for parameter in self.seen if parameter.step == step)
+            if anew or (earlier and all(parameter.last_step < step for parameter in earlier)):
                 found.append(step)
         return found
 

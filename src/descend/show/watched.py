@@ -1,0 +1,393 @@
+"""What is shown after a watched script: how its training went, line by line where its time went, what moved, what was not seen."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from descend.show import numbers
+from descend.show.colours import ACCENT, BAD, MUTED, PHASE_COLOURS, STRONG, WARNING
+from descend.show.curve import curve
+from descend.show.layout import INDENT, Cell, Look, columns, facts, labelled, look_of, muted, prose, put, safe, shorten
+from descend.show.metrics import value_of
+from descend.show.sentence import Report, unmoved
+from descend.show.spent import durations, speeds, stacked
+from descend.show.summary import WIDEST, curve_of
+from descend.show.watched_sentence import end_of, typical, watched_sentence
+
+_LABELS = len("evaluations")
+_MARGIN = len(INDENT) + _LABELS + 3
+_MOST_PARAMETERS = 12
+_MOST_TRAININGS = 12
+_MOST_LINES = 5  # of evaluations, of looks, of what was not seen
+_LEAST_SOURCE = 24
+_NAME_WIDTH = 32
+_SMALL_CURVE = 16
+_COST_LIMIT = 0.03
+_WORTH_FAST = 0.5  # of the time in loading
+_BAD_ENDINGS = ("failed", "diverged")
+
+Rows = list[Sequence[Cell]]
+
+
+def watched_summary(report: Report, console: Console) -> None:
+    """Print all there is to say about a watched script that has ended, below what the script itself has printed."""
+    width, look = min(console.width, WIDEST), look_of(console)
+    bad = report.get("status") in _BAD_ENDINGS or report.get("exit_status")
+    style = BAD if bad else WARNING if unmoved(report) or report.get("status") == "interrupted" else STRONG
+    put(console, "", *_header(report, width), "")
+    put(console, *prose(watched_sentence(report), width, style=style))
+    blocks = [
+        _losses(report, width, look),
+        _phases(report, width, look),
+        _parameters(report, width),
+        _rest(report, width),
+    ]
+    for block in blocks:
+        if block:
+            put(console, "", *block)
+
+
+def next_commands(report: Report) -> list[tuple[str, str]]:
+    """What may be typed next, with what it does."""
+    commands = []
+    script = [safe(part) for part in report.get("script") or ()]
+    if script and report.get("fast") is None and _loads_long(report):
+        commands.append((f"descend run --fast {shlex.join(script)}", "same bits, sooner"))
+    if report.get("path"):
+        folder = PurePath(_from_here(str(report["path"]))).parent
+        elsewhere = "" if folder == PurePath("runs") else f" --runs {shlex.quote(safe(folder))}"
+        if report.get("previous"):
+            pair = shlex.join([safe(report["previous"]), safe(report["run"])])
+            commands.append((f"descend runs {pair}{elsewhere}", "beside the run before"))
+        commands.append((f"descend runs{elsewhere}", "all runs"))
+    return commands
+
+
+def _header(report: Report, width: int) -> list[Text]:
+    """The script, and what its steps worked with."""
+    found: list[Cell] = [Text(safe(report.get("title") or report.get("run") or ""), style=STRONG)]
+    parameters = report.get("parameters") or ()
+    if parameters and len(report.get("trainings") or ()) < 2:
+        total = sum(_size(each["shape"]) for each in parameters)
+        found.append(f"{numbers.plural(len(parameters), 'parameter')} ({numbers.plural(total, 'number')})")
+    lr = report.get("lr") or {}
+    if lr.get("last") is not None:
+        ends = dict.fromkeys(numbers.setting(float(f"{lr[end]:.6g}")) for end in ("first", "last"))
+        found.append(f"lr {' → '.join(ends)}")
+    batches = report.get("batches") or ()
+    if len(report.get("trainings") or ()) < 2:
+        found += [f"{safe(each['name'] or 'batch')} {_shape(each['shape'])}" for each in batches]
+    devices = dict.fromkeys(safe(each["device"]) for each in batches)
+    return facts([*found, *devices], width)
+
+
+def _losses(report: Report, width: int, look: Look) -> list[Text]:
+    """The loss curve; of several trainings one each; none where two losses take turns, for it would be neither."""
+    trainings = report.get("trainings") or ()
+    if len(trainings) > 1:
+        return _trainings(report, width, look)
+    if trainings and len(trainings[0].get("turns") or ()) > 1:
+        return []
+    return curve_of(report.get("loss") or {}, report.get("steps"), width, look)
+
+
+def _trainings(report: Report, width: int, look: Look) -> list[Text]:
+    """Of several trainings a line each, with its own curve."""
+    every = report["trainings"]
+    shown = every if len(every) <= _MOST_TRAININGS else [*every[: _MOST_TRAININGS - 1], every[-1]]
+    rows: Rows = []
+    for number, training in enumerate(every, 1):
+        if training not in shown:
+            continue
+        if training is every[-1] and len(every) > _MOST_TRAININGS:
+            rows.append([muted("…")])
+        loss = training.get("loss") or {}
+        ends = f"{numbers.short(value_of(loss, 'first'))} → {numbers.short(end_of(loss))}"
+        values = [float("nan") if value is None else float(value) for value in loss.get("curve") or ()]
+        drawn = Text(curve(values, _SMALL_CURVE, look=look), style=ACCENT)
+        names = shorten(", ".join(safe(name) for name in training.get("parameters") or ()), _NAME_WIDTH)
+        rows.append([numbers.count(number), _lines(training), names, numbers.count(training["steps"]), ends, drawn])
+    titles = ["", "lines", "parameters", "steps", "loss", ""]
+    for left_out in ((), (2,), (2, 5), (1, 2, 5)):
+        keep = [column for column in range(len(titles)) if column not in left_out]
+        lines = columns([[muted(titles[c]) for c in keep], *_only(rows, keep)], "".join("rllrll"[c] for c in keep))
+        if max(line.cell_len for line in lines) <= width:
+            break
+    return lines
+
+
+def _phases(report: Report, width: int, look: Look) -> list[Text]:
+    """Where the time of a step goes: share, time, and the line of the script that takes it."""
+    phases = [each for each in report.get("phases") or () if value_of(each, "share")]
+    if not phases:
+        return []
+    rows: Rows = []
+    for each in phases:
+        name = Text(safe(each["phase"]), style=PHASE_COLOURS.get(str(each["phase"]), ""))
+        rows.append([name, numbers.percent(each["share"], 0), numbers.seconds(value_of(each, "seconds"))])
+    shares = [(str(each["phase"]), float(each["share"])) for each in phases]
+    bar = [Text(INDENT).append_text(stacked(shares, width - 2 * len(INDENT)))] if look == "grey" else []
+    lines = [*bar, *_with_lines(rows, phases, width)]
+    if report.get("phases_of_first_steps") and not typical(report):
+        said = "times of the first steps, which are watched in full and take longer than the others"
+        lines += prose(said, width, indent=INDENT, style=MUTED)
+    return lines
+
+
+def _with_lines(rows: Rows, phases: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
+    """The table of phases with the place of each and what stands there, as far as there is room for it."""
+    short = _short_files(each.get("file") for each in phases)
+    places = [muted(f"{short[each['file']]}:{each['line']}" if each.get("file") else "") for each in phases]
+    titles: list[Cell] = [muted(title) for title in ("phase", "share", "a step", "where" if short else "")]
+    lines = columns([titles, *([*row, place] for row, place in zip(rows, places, strict=True))], "lrrl")
+    room = width - max(line.cell_len for line in lines) - 3
+    if room < _LEAST_SOURCE:
+        if len(short) != 1:
+            return lines
+        places = [muted(str(each["line"]) if each.get("file") else "") for each in phases]  # the file once, above them
+        narrow = columns([[*titles[:3], muted("line")], *([*r, p] for r, p in zip(rows, places, strict=True))], "lrrr")
+        room = width - max(line.cell_len for line in narrow) - 3
+        titles[3:] = [muted("line"), muted(_cut(f"of {next(iter(short.values()))}", room))]
+        if room < _LEAST_SOURCE // 2:
+            return narrow
+    sources = (_cut(safe(each.get("source") or ""), room) for each in phases)
+    table = [[*row, place, source] for row, place, source in zip(rows, places, sources, strict=True)]
+    return columns([titles, *table], "lrrrl" if len(titles) == 5 else "lrrll")
+
+
+def _cut(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def _parameters(report: Report, width: int) -> list[Text]:
+    every = list(report.get("parameters") or ())
+    if not every:
+        return []
+    shown = every if len(every) <= _MOST_PARAMETERS else [*every[: _MOST_PARAMETERS - 2], every[-1]]
+    starts = [training["first_step"] for training in report.get("trainings") or ()]
+    few = any(each.get("values") for each in shown)
+    rows: Rows = []
+    for each in shown:
+        if each is every[-1] and len(shown) < len(every):
+            rows.append(["", muted(f"… {len(every) - len(shown):,} more")])
+        number = sum(start <= max(each.get("step") or 1, 1) for start in starts)
+        name, start = shorten(safe(each["name"]), _NAME_WIDTH), numbers.short(value_of(each, "norm"))
+        values = _values(each) if each.get("values") else Text(start)
+        if few and not each.get("values") and each.get("norm") is not None:
+            values = muted(f"norm {start}")
+        rows.append([str(number), name, _shape(each["shape"]), values, _moved(each)])
+    titles = ["", "parameter", "shape", "from → to" if few else "norm at first", "moved by"]
+    for left_out in ((), (2,), (2, 3)):
+        keep = [column for column in range(5) if column not in left_out and (column or len(starts) > 1)]
+        lines = columns([[muted(titles[c]) for c in keep], *_only(rows, keep)], "".join("rlllr"[c] for c in keep))
+        if max(line.cell_len for line in lines) <= width:
+            break
+    until = [each["until"] for each in shown if each.get("until")]
+    if until:
+        lines.append(muted(f"{INDENT}moved by: until step {max(until):,}, the last that was kept in full"))
+    return lines
+
+
+def _only(rows: Rows, keep: Sequence[int]) -> Rows:
+    """The rows with only these of their columns."""
+    return [[row[column] for column in keep if column < len(row)] for row in rows]
+
+
+def _values(parameter: Mapping[str, Any]) -> Text:
+    after = ", ".join(map(numbers.short, parameter["values"]))
+    before = ", ".join(map(numbers.short, parameter.get("values_before") or ()))
+    return muted(f"{before} → " if before else "").join([Text(), Text(after, style=STRONG)])
+
+
+def _moved(parameter: Mapping[str, Any]) -> Text:
+    moved = parameter.get("moved")
+    if moved is None:
+        return Text(numbers.MISSING)
+    if not moved:
+        return Text("never", style=WARNING)
+    return Text("yes") if moved is True else Text(numbers.short(float(moved)))
+
+
+def _rest(report: Report, width: int) -> list[Text]:
+    """What has one line each: time, evaluations, what was not seen, what watching cost, where the record is, what to type."""
+    room = width - _MARGIN
+    rows = [
+        ("time", durations(report, room)),
+        ("speed", speeds(report, room)),
+        ("evaluations" if report.get("steps") else "forward", _evaluations(report, room)),
+        ("looks", _looks(report, room)),
+        ("--fast", _fast(report, room)),
+        ("not seen", _unseen(report, room)),
+        ("watching", _cost(report, room)),
+        ("record", _record(report, room)),
+        ("next", _next(report, room)),
+    ]
+    return labelled([(label, lines) for label, lines in rows if lines], least=_LABELS)
+
+
+def _evaluations(report: Report, room: int) -> list[Text]:
+    """Passes with no backward after them, those of one line together."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for each in report.get("evaluations") or ():
+        key = (each.get("file"), each.get("line"), bool(each.get("gradients")), tuple(each.get("training_mode") or ()))
+        groups.setdefault(key, []).append(each)
+    short = _short_files(key[0] for key in groups)
+    lines: list[Text] = []
+    for (file, line, gradients, modes), members in list(groups.items())[:_MOST_LINES]:
+        passes = sum(each["passes"] for each in members)
+        said: list[Cell] = [numbers.plural(passes, "forward pass")]
+        if len(members) > 1:
+            said[0] = f"{len(members):,} times, {said[0]} in all"
+        if report.get("steps"):
+            said[0] = f"{said[0]} {_when(members)}"
+        said.append("gradients on" if gradients else "gradients off")
+        said.append(_modes(modes))
+        if file:
+            said.append(muted(f"{short[file]}:{line}"))
+        lines += facts(said, room)
+    left_out = len(groups) - _MOST_LINES
+    return [*lines, muted(f"and from {numbers.plural(left_out, 'other line')}")] if left_out > 0 else lines
+
+
+def _when(members: Sequence[Mapping[str, Any]]) -> str:
+    first, last = members[0]["after_step"], members[-1]["after_step"]
+    if last == 0:
+        return "before the first step"
+    start = f"step {first:,}" if first else "the start"
+    return f"after step {last:,}" if first == last else f"between {start} and step {last:,}"
+
+
+def _modes(modes: Sequence[str]) -> str:
+    if not modes:
+        return "in evaluation mode"
+    named = ", ".join(safe(name or "the model") for name in modes[:2])
+    return f"in training mode: {named}" + (f" and {len(modes) - 2:,} more" if len(modes) > 2 else "")
+
+
+def _looks(report: Report, room: int) -> list[Text]:
+    looks = report.get("looks") or {}
+    places = looks.get("places") or ()
+    short = _short_files(each.get("file") for each in places)
+    lines = []
+    for each in places[:_MOST_LINES]:
+        place = f" ({short[each['file']]}:{each['line']})" if each.get("file") else ""
+        lines += prose(f"{safe(each['text'])}{place}", room)
+    left_out = (looks.get("count") or 0) - min(len(places), _MOST_LINES)
+    return [*lines, muted(f"and {left_out:,} more")] if left_out > 0 else lines
+
+
+def _fast(report: Report, room: int) -> list[Text]:
+    fast = report.get("fast")
+    if fast is None:
+        return []
+    lines = []
+    if fast.get("replaced"):
+        lines += prose(f"replaced: {', '.join(safe(name) for name in fast['replaced'])}", room)
+    for each in fast.get("kept") or ():
+        lines += prose(f"left as it is: {safe(each['loader'])}, because {safe(each['why'])}", room, style=WARNING)
+    return lines or prose("no loader was used", room, style=WARNING)
+
+
+def _unseen(report: Report, room: int) -> list[Text]:
+    every = report.get("unseen") or ()
+    short = _short_files(each.get("file") for each in every)
+    lines = []
+    for each in every[:_MOST_LINES]:
+        place = f" ({short[each['file']]}:{each['line']})" if each.get("file") else ""
+        times = f", {each['times']:,} times" if each.get("times", 1) > 1 else ""
+        lines += prose(f"{safe(each['what'])}: {safe(each['why'])}{place}{times}", room, style=WARNING)
+    left_out = len(every) - _MOST_LINES
+    return [*lines, muted(f"and {left_out:,} more")] if left_out > 0 else lines
+
+
+def _cost(report: Report, room: int) -> list[Text]:
+    cost = report.get("cost") or {}
+    seconds, share = value_of(cost, "seconds"), value_of(cost, "share")
+    if seconds is None or share is None:
+        return []
+    said = f"cost {numbers.percent(share)} of the time ({numbers.seconds(seconds)})"
+    if share > _COST_LIMIT:
+        said += ": the first steps are kept in full, and there were few others"
+    return prose(said, room)
+
+
+def _record(report: Report, room: int) -> list[Text]:
+    if not report.get("path"):
+        why = safe(report.get("not_kept") or "")
+        return prose(f"nothing was kept: {why}" if why else "nothing was kept", room, style=BAD)
+    kept = report.get("kept") or {}
+    said = [f"{numbers.plural(report['steps'], 'loss')}"] if report.get("steps") else []
+    if kept.get("sampled"):
+        said.append(f"{numbers.plural(kept['sampled'], 'step')} in detail")
+    snapshots = [numbers.count(step) for step in kept.get("snapshots") or ()]
+    if snapshots:
+        steps = ", ".join(snapshots if len(snapshots) <= 6 else [*snapshots[:5], "…", snapshots[-1]])
+        said.append(f"step{'s' if len(snapshots) > 1 else ''} {steps} in full")
+    if report.get("printed"):
+        said.append(numbers.plural(report["printed"], "printed line"))
+    lines = [Text(safe(_from_here(str(report["path"])))), *facts(said, room, style=MUTED)]
+    if report.get("not_kept"):
+        lines += prose(f"not all was kept: {safe(report['not_kept'])}", room, style=BAD)
+    return lines
+
+
+def _next(report: Report, room: int) -> list[Text]:
+    commands = next_commands(report)
+    longest = max((len(command) for command, _ in commands), default=0)
+    explained = all(longest + 3 + len(does) <= room for _, does in commands)
+    lines = [Text(command, style=ACCENT) for command, _ in commands]
+    for line, (_, does) in zip(lines, commands, strict=True):
+        if explained:
+            line.append(" " * (longest - line.cell_len + 3) + does, style=MUTED)
+    return lines
+
+
+def _lines(training: Mapping[str, Any]) -> str:
+    first, last = training.get("line"), training.get("last_line")
+    if first is None or last is None:
+        return ""
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def _short_files(files: Any) -> dict[str, str]:
+    """Each file by as much of the end of its path as tells it from the others."""
+    every = list(dict.fromkeys(str(file) for file in files if file))
+    short = {}
+    for file in every:
+        parts, others = PurePath(file).parts, [PurePath(other).parts for other in every if other != file]
+        length = 1
+        while length < len(parts) and any(other[-length:] == parts[-length:] for other in others):
+            length += 1
+        short[file] = safe(PurePath(*parts[-length:]))
+    return short
+
+
+def _from_here(path: str) -> str:
+    """A path below the current folder as it would be typed here."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return path
+
+
+def _loads_long(report: Report) -> bool:
+    """Whether most of the time goes into loading, in a loop over a loader rather than in slices taken by hand."""
+    data: Mapping[str, Any] = next((each for each in report.get("phases") or () if each.get("phase") == "data"), {})
+    share, source = value_of(data, "share") or 0.0, str(data.get("source") or "")
+    return share >= _WORTH_FAST and typical(report) and (source.startswith("for ") or "next(" in source)
+
+
+def _shape(shape: Sequence[int]) -> str:
+    """As PyTorch writes it: (128, 784), (10,)."""
+    return str(tuple(shape))
+
+
+def _size(shape: Sequence[int]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size

@@ -1,0 +1,110 @@
+"""One backward pass that waits for its update, and what is known of the line that it stands on."""
+
+import weakref
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from descend.watch.kept import KeptParameters
+from descend.watch.places import Place
+from descend.watch.quiet import quiet
+
+_HELD = 16 * 2**20  # bytes of leaves that may be held until the next backward
+
+
+class Site:
+    """A line that runs backward passes, and the way in which parameters are updated after it.
+
+    ``way``: "optimizer", "version" (in place), "value" (through ``.data``), "rebound" (new tensors), or "" while nobody knows.
+    """
+
+    __slots__ = ("looks", "place", "rate", "seen", "way", "witness")
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.way = ""
+        self.seen = 0
+        self.looks = 0
+        self.rate = float("nan")
+        self.witness: weakref.ref[Tensor] | None = None  # the smallest leaf: whether it changed tells of all
+
+
+class Backward:
+    """One backward pass, its loss, and how to find out later whether its leaves were updated."""
+
+    __slots__ = ("closure", "copy", "gradient", "gradient_version", "index", "leaves", "loss", "returned", "site", "version", "versions", "witness")
+
+    def __init__(self, loss: float | Tensor, site: Site, *, closure: bool, returned: bool) -> None:
+        self.loss = loss
+        self.site = site
+        self.closure = closure  # it ran inside of optimizer.step
+        self.returned = returned  # torch.autograd.grad returned the gradients, and no leaf got them
+        self.index = 0  # of its segment in the step's timeline
+        self.leaves: list[Tensor] = []
+        self.versions: list[int] = []
+        self.witness: Tensor | None = None
+        self.version = 0
+        self.copy: Tensor | None = None
+        self.gradient: Tensor | None = None  # the witness's, before the pass
+        self.gradient_version = 0
+
+    def hold(self, leaves: Sequence[Tensor]) -> None:
+        """Remember all leaves and the numbers of their versions (a sampled step)."""
+        if leaves:
+            self.site.witness = weakref.ref(min(leaves, key=Tensor.numel))
+        if sum(leaf.nbytes for leaf in leaves) <= _HELD:
+            self.leaves = list(leaves)
+            self.versions = [leaf._version for leaf in leaves]  # noqa: SLF001 - the counter has no public name
+        else:
+            self.hold_witness()
+
+    def hold_witness(self) -> bool:
+        """Remember the site's smallest leaf only (any other step); False when there is none any more."""
+        reference = self.site.witness
+        witness = reference() if reference is not None else None
+        if witness is None:
+            return False
+        self.witness = witness
+        self.version = witness._version  # noqa: SLF001
+        self.gradient = gradient = witness.grad
+        if gradient is not None:
+            self.gradient_version = gradient._version  # noqa: SLF001
+        if self.site.way == "value":
+            with quiet():
+                self.copy = witness.detach().clone()
+        return True
+
+    def reached_witness(self, inputs: Sequence[Tensor] | None) -> bool:
+        """After the pass: whether the witness is one of its leaves still. A loop may have made new parameters."""
+        witness = self.witness
+        if witness is None:
+            return True
+        if inputs is not None:
+            return any(one is witness for one in inputs)
+        gradient = witness.grad
+        return gradient is not self.gradient or (
+            gradient is not None and gradient._version != self.gradient_version  # noqa: SLF001
+        )
+
+    def was_updated(self, kept: KeptParameters | None) -> str:
+        """The way in which its leaves have been changed in place since, or ""."""
+        for leaf, version in zip(self.leaves, self.versions, strict=False):
+            if leaf._version != version:  # noqa: SLF001
+                return "version"
+        if self.witness is not None:
+            if self.witness._version != self.version:  # noqa: SLF001
+                return "version"
+            if self.copy is not None:
+                with quiet():
+                    return "" if torch.equal(self.copy, self.witness.detach()) else "value"
+        if kept is not None and any(kept.moved(leaf) for leaf in self.leaves):
+            return "value"
+        return ""
+
+    def shares_leaves(self, others: Sequence["Backward"]) -> bool:
+        """Whether one of its leaves is one of theirs; where leaves are not known, whether it stands on the same line."""
+        if not self.leaves:
+            return any(other.site is self.site for other in others)
+        theirs = {id(leaf) for other in others for leaf in other.leaves}
+        return any(id(leaf) in theirs for leaf in self.leaves)

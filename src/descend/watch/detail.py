@@ -1,0 +1,174 @@
+"""One sampled step, looked at closely: its phases, batch, modules, parameters, and at steps 1, 10, 100 … all of its tensors."""
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from types import FrameType
+from typing import Any
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from descend.record.events import Event, ModuleCalls, ParameterNorms, ParametersSeen, PhaseTimes, Snapshot
+from descend.watch.backward import Backward
+from descend.watch.batches import Batch
+from descend.watch.graph import plain
+from descend.watch.kept import WHOLE, KeptParameters
+from descend.watch.names import Names
+from descend.watch.places import Places
+from descend.watch.quiet import quiet
+from descend.watch.rates import as_written, plain_rate
+from descend.watch.timeline import Timeline
+
+_OUTPUTS = 16 * 2**20  # bytes of layers' outputs that a snapshot keeps
+
+
+class Detail:
+    """What is known of the step that runs now. ``cost`` is the time that looking took, counted in no phase."""
+
+    def __init__(self, names: Names, places: Places, started: float | None, *, snapshot: bool) -> None:
+        self.names, self.places, self.snapshot = names, places, snapshot
+        self.timeline = Timeline(started)
+        self.parameters = KeptParameters()
+        self.batch = Batch(copy=snapshot)
+        self.optimizers: dict[int, Optimizer] = {}
+        self.numbers: list[float] = []
+        self.cost = 0.0
+        self._calls: dict[int, tuple[nn.Module, bool, int]] = {}
+        self._modules: dict[int, str] = {}
+        self._outputs: dict[int, Tensor] = {}
+        self._state_before: dict[str, Tensor] = {}
+
+    def module_called(self, module: nn.Module, output: Any) -> None:
+        """A module inside another was called."""
+        _, training, times = self._calls.get(id(module), (module, module.training, 0))
+        self._calls[id(module)] = (module, training, times + 1)
+        if self.snapshot and type(output) is Tensor and not module._modules and id(module) not in self._outputs:  # noqa: SLF001 - children() would be a call of the user's
+            room = _OUTPUTS - sum(kept.nbytes for kept in self._outputs.values())
+            if output.nbytes <= room:
+                with quiet():
+                    self._outputs[id(module)] = output.detach().to("cpu", copy=True)
+
+    def root_called(self, module: nn.Module, output: Any, inputs: list[Tensor], frame: FrameType | None) -> None:
+        """A module with parameters was called by the user's code."""
+        self.module_called(module, output)
+        if id(module) not in self._modules:
+            self._modules.update(self.names.modules_of(module, frame))
+        if not self.batch.tensors:
+            self.batch.see(inputs)
+
+    def backward_begins(self, leaves: Sequence[Tensor], frame: FrameType | None, *, keep: bool) -> None:
+        self.names.learn(leaves, frame)
+        self.batch.name(self.names, frame)
+        if keep:
+            self.parameters.keep(leaves)
+            self.numbers = self.names.numbers(frame)
+
+    def backward_ends(self, leaves: Sequence[Tensor], gradients: Sequence[Tensor | None], *, copies: bool) -> None:
+        self.parameters.take_gradients(zip(leaves, gradients, strict=False), copies=copies or self.snapshot)
+
+    def update_begins(self, optimizer: Optimizer, frame: FrameType | None) -> None:
+        trained = optimizer_parameters(optimizer)
+        self.names.learn(trained, frame)
+        self.parameters.keep(trained)
+        self.parameters.take_gradients(((one, one.grad) for one in trained), copies=self.snapshot)
+        if id(optimizer) not in self.optimizers:
+            self.optimizers[id(optimizer)] = optimizer
+            if self.snapshot:
+                self._state_before |= self._state("state_before", optimizer)
+
+    def closure_gradients(self, optimizers: Iterable[Optimizer]) -> None:
+        """A backward inside ``optimizer.step(closure)`` is over: only now are this step's gradients there."""
+        for optimizer in optimizers:
+            trained = optimizer_parameters(optimizer)
+            self.parameters.take_gradients(((one, one.grad) for one in trained), copies=self.snapshot)
+
+    def rate(self, leaves: Sequence[Tensor], after: Sequence[Tensor]) -> float:
+        """The learning rate of a plain update by hand; NaN where the update is anything else."""
+        changes, gradients, values = [], [], []
+        for leaf, new in zip(leaves, after, strict=False):
+            kept = self.parameters.by_id.get(id(leaf))
+            if kept is not None and kept.gradient is not None and new.shape == kept.before.shape:
+                with quiet():
+                    changes.append(kept.now(new) - kept.before)
+                gradients.append(kept.gradient)
+                values.append(kept.before)
+        rate = plain_rate(changes, gradients, values) if changes else math.nan
+        return as_written(rate, self.numbers) if math.isfinite(rate) else rate
+
+    def events(
+        self, step: int, epoch: int, loss: float, counted: Sequence[Backward], replaced: dict[int, Tensor | None]
+    ) -> list[Event]:
+        """Everything that was seen, as events of ``step``.
+
+        ``counted`` are the backward passes that it consists of; ``replaced``: what took the place of a parameter, by identity.
+        """
+        started = time.perf_counter()
+        seconds, places = self.timeline.totals({one.index for one in counted})
+        used = [id(one) for optimizer in self.optimizers.values() for one in optimizer_parameters(optimizer)]
+        used += [id(leaf) for one in counted for leaf in one.leaves]
+        by_id = self.parameters.by_id
+        kept = [by_id[key].tensor for key in dict.fromkeys(used) if key in by_id]
+        seen = self.names.tell(kept)
+        events: list[Event] = [ParametersSeen(step, tuple(seen))] if seen else []
+        events.append(PhaseTimes(step, seconds, places))
+        named = [(self.names.name_of(tensor), tensor, replaced.get(id(tensor), tensor)) for tensor in kept]
+        named = [row for row in named if row[0]]
+        if rows := self.parameters.rows(named):
+            events.append(ParameterNorms(step, tuple(rows)))
+        events += self.batch.events(step)
+        if self._calls:
+            events.append(ModuleCalls(step, tuple(self._call_rows())))
+        if self.snapshot:
+            events.append(self._snapshot(step, epoch, loss, named))
+        self.cost += time.perf_counter() - started
+        return events
+
+    def _call_rows(self) -> list[tuple[str, str, bool, int]]:
+        return [
+            (self._modules.get(key, type(module).__name__), type(module).__name__, training, times)
+            for key, (module, training, times) in self._calls.items()
+        ]
+
+    def _snapshot(
+        self, step: int, epoch: int, loss: float, named: list[tuple[str, Tensor, Tensor | None]]
+    ) -> Snapshot:
+        tensors = self.batch.copies() | self._state_before
+        tensors |= {f"output.{self._modules[key]}": out for key, out in self._outputs.items() if key in self._modules}
+        left_out = []
+        with quiet():
+            tensors["loss"] = Tensor([loss]).reshape(())
+            for name, tensor, after in named:
+                kept = self.parameters.by_id[id(tensor)]
+                if not kept.whole:
+                    left_out.append(name)
+                    continue
+                tensors[f"before.{name}"] = kept.before.to("cpu")
+                if kept.gradient is not None:
+                    tensors[f"gradient.{name}"] = kept.gradient.to("cpu")
+                if after is not None:
+                    tensors[f"after.{name}"] = plain(after).detach().to("cpu", copy=True)
+        for optimizer in self.optimizers.values():
+            tensors |= self._state("state_after", optimizer)
+        note = f"left out, because the parameters are larger than {WHOLE >> 20} MB: {', '.join(left_out)}"
+        return Snapshot(step, epoch, tensors, note if left_out else "")
+
+    def _state(self, prefix: str, optimizer: Optimizer) -> dict[str, Tensor]:
+        """The optimizer's state by kind and parameter, up to the size that parameters are copied whole in."""
+        found: dict[str, Tensor] = {}
+        room = 2 * WHOLE
+        with quiet():
+            for parameter, state in list(optimizer.state.items()):
+                if not isinstance(parameter, Tensor) or not isinstance(state, dict):
+                    continue
+                name = self.names.name_of(parameter)
+                for kind, value in state.items():
+                    if type(value) is Tensor and name and value.nbytes <= room:
+                        room -= value.nbytes
+                        found[f"{prefix}.{kind}.{name}"] = value.detach().to("cpu", copy=True)
+        return found
+
+
+def optimizer_parameters(optimizer: Optimizer) -> list[Tensor]:
+    """Every tensor that the optimizer updates, in its order."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

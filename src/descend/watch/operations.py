@@ -1,0 +1,351 @@
+"""The operations of a step, one by one: what was computed, from what, where, and what came out."""
+
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+
+from descend.record.events import Listener, Operations, Unseen
+from descend.watch.function_mode import Tap, tap
+from descend.watch.identity import Makers, changed_in_place, tensors_in
+from descend.watch.places import Places
+from descend.watch.quiet import quiet
+
+SMALL = 16  # numbers of an output that are kept one by one
+_SUMMED_UP = 1_000_000  # numbers of an output that its summary is made from: beyond that, evenly spaced ones
+_MOST = 5_000  # operations of one step
+ABOUT_TENSORS = frozenset({"requires_grad_", "retain_grad", "share_memory_", "rename_", "detach_", "register_hook"})
+"""Calls that end in ``_`` or give a tensor, and compute nothing."""
+
+
+class OperationRecorder:
+    """Records the operations of chosen steps, thread by thread, and tells them when the step ends.
+
+    It listens between ``begin_step`` and ``end_step`` only. Where it cannot (a mode of the script's own is on, ``torch.compile``
+    is in use), the reason is told once. No tensor of the user's is kept, and none is changed.
+    """
+
+    def __init__(self, emit: Listener, name_of: Callable[[Tensor], str], own: Callable[[str], bool]) -> None:
+        self._emit, self._name_of, self._places = emit, name_of, Places(own)
+        self._threads: dict[int, _Step] = {}
+        self._told: set[str] = set()
+        self._modules = _ModuleHooks(self._threads)
+
+    def begin_step(self, step: int) -> None:
+        """Listen to this thread from now on."""
+        thread = threading.get_ident()
+        if thread in self._threads:
+            self._drop(thread)
+        tap().settle()
+        recording = _Step(self._places, self._name_of)
+        why = tap().listen(recording.heard)
+        if why:
+            self._tell_unseen(step, why)
+            return
+        self._threads[thread] = recording
+        self._modules.set_up()
+
+    @property
+    def current(self) -> object | None:
+        """What is being recorded in this thread: the same object as long as it is the same step."""
+        return self._threads.get(threading.get_ident())
+
+    def drop_step(self) -> None:
+        """Stop listening to this thread and tell nothing: it was no step."""
+        if self.current is not None:
+            self._drop(threading.get_ident())
+
+    def end_step(self, step: int, names: Mapping[int, str] | None = None) -> None:
+        """Stop listening to this thread and tell what was heard; nothing, if nobody listened.
+
+        ``names`` are those of tensors that ``name_of`` does not know, by identity.
+        """
+        thread = threading.get_ident()
+        recording = self._threads.get(thread)
+        if recording is None:
+            tap().settle()
+            return
+        fault = self._drop(thread)
+        known = names or {}
+        with quiet():
+            rows = recording.rows(lambda tensor: self._name_of(tensor) or known.get(id(tensor), ""))
+        if rows:
+            self._emit(Operations(step, rows))
+        if fault is not None:
+            self._tell_unseen(step, f"recording them failed: {type(fault).__name__}: {fault}")
+        if recording.full:
+            self._tell_unseen(step, f"a step has more than {_MOST:,} of them")
+
+    def close(self) -> None:
+        """Stop listening for good."""
+        for thread in tuple(self._threads):
+            self._drop(thread)
+        tap().settle()
+
+    def _drop(self, thread: int) -> Exception | None:
+        recording = self._threads.pop(thread)
+        fault = recording.leave()
+        if not self._threads:
+            self._modules.take_down()
+        return fault
+
+    def _tell_unseen(self, step: int, why: str) -> None:
+        if why not in self._told:
+            self._told.add(why)
+            self._emit(Unseen("operations", f"from step {step}: {why}"))
+
+
+@dataclass(slots=True)
+class _Row:
+    """One operation, before names are known and numbers are read."""
+
+    name: str
+    module: "_Owner | None"
+    file: str
+    line: int
+    inputs: list["int | _Outside"]
+    constants: dict[str, Any]
+    shapes: list[list[int]]
+    dtype: str
+    numbers: Tensor | None  # a copy of a small output, or least, mean, most and deviation of a large one
+    small: bool
+
+
+@dataclass(slots=True)
+class _Outside:
+    """A tensor that was there before the step; its name may be learnt later in it."""
+
+    tensor: weakref.ref[Tensor]
+    name: str  # where it is known by now
+    part: str = ""  # ".grad": it was read from the tensor that is named
+
+
+@dataclass(slots=True)
+class _Owner:
+    """A module that was being called: its root, and its name in it."""
+
+    root: weakref.ref[nn.Module]
+    path: str
+    kind: str
+
+
+@dataclass(slots=True)
+class _Step:
+    places: Places
+    name_of: Callable[[Tensor], str]
+    full: bool = False
+    calls: list[tuple[nn.Module, _Owner]] = field(default_factory=list)  # of modules that have not returned yet
+    _rows: list[_Row] = field(default_factory=list)
+    _makers: Makers = field(default_factory=Makers)
+    _gradients: dict[int, tuple[weakref.ref[Tensor], _Outside]] = field(default_factory=dict)
+    _tap: Tap = field(default_factory=tap)
+
+    def leave(self) -> Exception | None:
+        self.calls.clear()
+        return self._tap.leave(self.heard)
+
+    def heard(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, frame: FrameType) -> None:
+        """Keep one operation, unless it computes nothing."""
+        if name in ABOUT_TENSORS:
+            return
+        if name in ("data", "grad") and args and isinstance(args[0], Tensor):
+            self._read_from(args[0], name, output)
+            return
+        written = changed_in_place(name, args, kwargs, output)
+        made = written or list(tensors_in(output))
+        if not made and name != "backward":
+            return
+        if len(self._rows) >= _MOST:
+            self.full = True
+            return
+        inputs = [self._source(tensor) for tensor in tensors_in((args, kwargs), 4)]
+        number = len(self._rows)
+        self._rows.append(self._row(name, inputs, _constants(args, kwargs), made, frame))
+        for tensor in written:
+            self._makers.wrote(tensor, number)
+        for tensor in tensors_in(output):
+            self._makers.made(tensor, number)
+
+    def rows(self, name_of: Callable[[Tensor], str]) -> tuple[Mapping[str, Any], ...]:
+        """All operations as JSON values; here the numbers are read from the device."""
+        return tuple(self._as_json(number, row, name_of) for number, row in enumerate(self._rows))
+
+    def _read_from(self, tensor: Tensor, name: str, output: Any) -> None:
+        if not isinstance(output, Tensor):
+            return
+        if name == "data":
+            maker = self._makers.of(tensor)
+            if maker is not None:
+                self._makers.made(output, maker)
+                return
+        part = ".grad" if name == "grad" else ""
+        self._gradients[id(output)] = (weakref.ref(output), _Outside(weakref.ref(tensor), self.name_of(tensor), part))
+
+    def _source(self, tensor: Tensor) -> "int | _Outside":
+        maker = self._makers.of(tensor)
+        if maker is not None:
+            return maker
+        reference, source = self._gradients.get(id(tensor), (None, None))
+        if reference is not None and source is not None and reference() is tensor:
+            return source
+        return _Outside(weakref.ref(tensor), self.name_of(tensor))
+
+    def _row(
+        self,
+        name: str,
+        inputs: list["int | _Outside"],
+        constants: dict[str, Any],
+        made: list[Tensor],
+        frame: FrameType,
+    ) -> _Row:
+        file, line = self.places.place(frame)
+        numbers, small = _numbers(made[0]) if len(made) == 1 else (None, False)
+        return _Row(
+            name,
+            self.calls[-1][1] if self.calls else None,
+            file,
+            line,
+            inputs,
+            constants,
+            [list(tensor.shape) for tensor in made],
+            str(made[0].dtype).removeprefix("torch.") if made else "",
+            numbers,
+            small,
+        )
+
+    @staticmethod
+    def _as_json(number: int, row: _Row, name_of: Callable[[Tensor], str]) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "index": number,
+            "name": row.name,
+            "module": "" if row.module is None else _name_of_module(row.module, name_of),
+            "file": row.file,
+            "line": row.line,
+            "inputs": [each if isinstance(each, int) else _name_of_outside(each, name_of) for each in row.inputs],
+            "shapes": row.shapes,
+            "dtype": row.dtype,
+        }
+        if row.constants:
+            found["constants"] = row.constants
+        if row.numbers is not None and row.small:
+            found["values"] = row.numbers.tolist()
+        elif row.numbers is not None:
+            found.update(zip(("least", "mean", "most", "std"), row.numbers.tolist(), strict=True))
+        return found
+
+
+class _ModuleHooks:
+    """Tells each thread's recording which module is being called."""
+
+    def __init__(self, threads: Mapping[int, _Step]) -> None:
+        self._threads = threads
+        self._handles: list[Any] = []
+
+    def set_up(self) -> None:
+        if not self._handles:
+            self._handles = [
+                register_module_forward_pre_hook(self._entered),
+                register_module_forward_hook(self._left, always_call=True),
+            ]
+
+    def take_down(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _entered(self, module: nn.Module, args: Any) -> None:  # noqa: ARG002 - as PyTorch calls it
+        recording = self._threads.get(threading.get_ident())
+        if recording is None:
+            return
+        calls, kind = recording.calls, type(module).__name__
+        owner = _Owner(weakref.ref(module), "", kind)
+        for caller, above in reversed(calls):
+            path = _path_inside(caller, module)
+            if path is not None:
+                owner = _Owner(above.root, f"{above.path}.{path}".strip("."), kind)
+                break
+        calls.append((module, owner))
+
+    def _left(self, module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG002 - as PyTorch calls it
+        recording = self._threads.get(threading.get_ident())
+        if recording is None:
+            return
+        calls = recording.calls
+        for position in reversed(range(len(calls))):
+            if calls[position][0] is module:
+                del calls[position:]
+                return
+
+
+def _path_inside(caller: nn.Module, module: nn.Module) -> str | None:
+    """How the caller calls the module: ``fc1``, ``layers.0``; None where it is none of its parts."""
+    for name, part in caller._modules.items():
+        if part is module:
+            return name
+    return next((name for name, part in caller.named_modules() if part is module and name), None)
+
+
+def _name_of_module(owner: _Owner, name_of: Callable[[Tensor], str]) -> str:
+    """As the names of its parameters begin: ``fc1``, or ``net.fc1`` where they are told apart by the variable."""
+    root = owner.root()
+    prefix = ""
+    for path, parameter in () if root is None else root.named_parameters():
+        name = name_of(parameter)
+        if name:
+            prefix = name.removesuffix(path).rstrip(".") if name.endswith(path) else ""
+            break
+    return f"{prefix}.{owner.path}".strip(".") or owner.kind
+
+
+def _name_of_outside(outside: _Outside, name_of: Callable[[Tensor], str]) -> str:
+    tensor = outside.tensor()
+    name = outside.name or ("" if tensor is None else name_of(tensor))
+    return f"{name}{outside.part}" if name else "outside"
+
+
+def _constants(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain numbers, words and shapes among the arguments, by position or name."""
+    found = {str(position): plain for position, value in enumerate(args) if (plain := _plain(value)) is not None}
+    return found | {name: plain for name, value in kwargs.items() if (plain := _plain(value)) is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list) and value and all(isinstance(each, int | float) for each in value):
+        return list(value) if len(value) <= SMALL else None
+    return None
+
+
+def _numbers(tensor: Tensor) -> tuple[Tensor | None, bool]:
+    """What is kept of an output's values: a copy where it is small, else least, mean, most and standard deviation."""
+    if not _has_plain_values(tensor):
+        return None, False
+    if tensor.numel() <= SMALL:
+        return tensor.clone(), True
+    values = tensor.detach()
+    if values.numel() > _SUMMED_UP:
+        values = values.flatten()[:: values.numel() // _SUMMED_UP]
+    if values.dtype != torch.float64:
+        values = values.float()
+    least, most = torch.aminmax(values)
+    deviation, mean = torch.std_mean(values)
+    return torch.stack((least, mean, most, deviation)), False
+
+
+def _has_plain_values(tensor: Tensor) -> bool:
+    return (
+        tensor.layout is torch.strided
+        and tensor.device.type != "meta"
+        and not tensor.is_complex()
+        and not tensor.is_quantized
+        and not tensor.is_nested
+        and type(tensor) in (Tensor, nn.Parameter)
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )

@@ -1,0 +1,103 @@
+"""Forward passes that no backward follows: evaluations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+
+from torch import nn
+
+from descend.record.events import Event, Evaluation
+from descend.watch.batches import Batch, tensors_in
+from descend.watch.names import Names
+from descend.watch.places import NOWHERE, Place
+
+_HASHED = 3  # batches of one evaluation that are fingerprinted
+
+
+class Pass:
+    """One call of a module of the user's, outside of any other."""
+
+    __slots__ = ("ended", "gradients", "inputs", "module", "place", "started")
+
+    def __init__(self, module: nn.Module, gradients: bool, place: Place, started: float) -> None:
+        self.module = module
+        self.gradients = gradients
+        self.place = place
+        self.started = self.ended = started
+        self.inputs: tuple[object, ...] = ()
+
+
+@dataclass(slots=True)
+class _Open:
+    passes: int = 0
+    started: float = 0.0
+    ended: float = 0.0
+    gradients: bool = False
+    training: dict[str, None] = field(default_factory=dict)
+    place: Place = NOWHERE
+    batch: Batch = field(default_factory=Batch)
+
+    def events(self, number: int, step: int) -> list[Event]:
+        seconds = max(0.0, self.ended - self.started)
+        training = tuple(self.training)
+        told = Evaluation(number, step, self.passes, seconds, self.gradients, training, self.place)
+        return [told, *self.batch.events(step, number)]
+
+
+class Passes:
+    """Decides which passes belong to a step and which are an evaluation, and tells evaluations when they are over.
+
+    A pass is an evaluation's when the next batch is asked for without a backward, or when it built no graph and is of a module
+    that is trained in the same place otherwise: a teacher's pass without a graph is part of the step.
+    """
+
+    def __init__(self, names: Names) -> None:
+        self.waiting: list[Pass] = []  # passes since the last step or batch
+        self._names = names
+        self._open: _Open | None = None
+        self._trained: set[int] = set()
+        self._within_steps: set[Place] = set()  # passes without a graph that stood in the step before
+
+    @property
+    def is_open(self) -> bool:
+        return self._open is not None
+
+    def all_to_evaluation(self, frame: FrameType | None) -> None:
+        """No backward followed what was waiting."""
+        for one in self.waiting:
+            self._add(one, frame)
+        self.waiting.clear()
+
+    def step_begins(self, frame: FrameType | None) -> float | None:
+        """A backward begins. Returns when the last evaluation pass before this step was over, if there was any."""
+        self._trained.update(id(one.module) for one in self.waiting if one.gradients)
+        ended = self._open.ended if self._open is not None else None
+        within: set[Place] = set()
+        for one in self.waiting:
+            if not one.gradients and id(one.module) in self._trained and one.place not in self._within_steps:
+                self._add(one, frame)
+                ended = one.ended
+            if not one.gradients:
+                within.add(one.place)
+        self._within_steps = within
+        self.waiting.clear()
+        return ended
+
+    def take(self) -> Callable[[int, int], list[Event]] | None:
+        """Close the open evaluation, if any: what makes its events from its number and the step before it."""
+        done, self._open = self._open, None
+        return None if done is None else done.events
+
+    def _add(self, one: Pass, frame: FrameType | None) -> None:
+        if self._open is None:
+            self._open = _Open(started=one.started, place=one.place)
+        current = self._open
+        current.passes += 1
+        current.ended = one.ended
+        current.gradients |= one.gradients
+        if current.passes <= _HASHED:
+            current.batch.see(tensors_in(one.inputs))
+            current.batch.name(self._names, frame)
+        if one.module.training and not current.training:
+            modules = self._names.modules_of(one.module, frame)
+            current.training.update((modules[id(part)], None) for part in one.module.modules() if part.training)

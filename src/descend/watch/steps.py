@@ -1,0 +1,245 @@
+"""The steps of one thread: which backward passes are steps, when a step is over, and what is told of it then."""
+
+import math
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from descend.watch.backward import Backward, Site
+from descend.watch.batches import LoaderPass
+from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_candidate
+from descend.watch.detail import Detail, optimizer_parameters
+from descend.watch.graph import loss_of
+from descend.watch.marks import Marks
+from descend.watch.passes import Passes
+from descend.watch.places import NOWHERE
+from descend.watch.quiet import modes_are_on
+
+if TYPE_CHECKING:
+    from descend.watch.observer import Observer
+
+LEARNED = 3  # backward passes of a line until it is known how its parameters are updated
+_MOST_WAITING = 1_000  # backward passes that may wait for an update
+_LIVE_LOCALS = sys.version_info >= (3, 13)  # before that, reading a function's variables keeps them alive
+_clock = time.perf_counter
+_item = torch._C.TensorBase.item  # noqa: SLF001 - the method itself: what the user sees as Tensor.item may be watched
+
+
+class Steps:
+    """A step is over when, after an update, the next batch, forward or backward pass begins.
+
+    An optimizer tells of its update. One written by hand is found by what it did to the leaves of the backward pass before.
+    """
+
+    def __init__(self, observer: "Observer", *, recorded: bool) -> None:
+        self.observer = observer
+        self.recorded = recorded  # its operations are told too: of the thread that the observer was started in
+        self.depth = 0  # above 0 inside a module, a loader or a backward pass: what happens there is a part of it
+        self.updated = False  # an optimizer has stepped since the last step was over
+        self.optimizing = False
+        self.plain = True  # neither a module nor a loader has been used in this step
+        self.pending: list[Backward] = []
+        self.passes = Passes(observer.names)
+        self.waiting = self.passes.waiting
+        self.detail: Detail | None = None
+        self.scaled: tuple[Any, Any] | None = None  # what a GradScaler returned, and what it was given
+        self.rate = math.nan
+        self.rows = self.last_rows = 0
+        self.started: float | None = None
+        self.loader: LoaderPass | None = None  # the pass over a loader that the batch came from
+        self.optimizers: dict[int, Optimizer] = {}  # that have stepped in this step
+        self.known_optimizers: set[int] = set()
+        self.marks = Marks(self)
+        self._sites: dict[tuple[int, int], Site] = {}
+        self._epoch = 0
+        self._epoch_variable: object = None
+        self._recording = False
+        self._next_candidate = 0
+        self.prepare()
+
+    def boundary(self) -> None:
+        """Something of a next step may begin: the step before is over if its update has come."""
+        if self.updated:
+            self.close(_clock())
+        elif self.pending and not self.optimizing and self.pending[-1].site.way != "optimizer":
+            self.settle(None, None)
+
+    def settle(self, site: Site | None, leaves: Sequence[Tensor] | None) -> None:
+        """Find out whether an update by hand has come. ``site`` and ``leaves`` are of the backward pass that begins, if one does."""
+        detail = self.detail
+        if detail is None and len(self.pending) == 1 and (way := self.pending[0].was_updated(None)):
+            self.pending[0].site.way = way
+            self.close(_clock())
+            return
+        kept = detail.parameters if detail is not None else None
+        changed = []
+        replaced: dict[int, Tensor | None] = {}
+        for one in self.pending:
+            way = one.was_updated(kept)
+            if not way and site is one.site:
+                if kept is not None and leaves is not None:
+                    if kept.was_replaced(one.leaves, leaves):
+                        way = "rebound"
+                        replaced = {id(old): new for old, new in zip(one.leaves, leaves, strict=True)}
+                elif site.way == "rebound":
+                    way = "rebound"
+            if way:
+                one.site.way = way
+                changed.append(one)
+        if not changed:
+            if len(self.pending) > _MOST_WAITING:
+                self.look(self.pending[0])
+            return
+        for one in [one for one in self.pending if one not in changed and not one.shares_leaves(changed)]:
+            self.look(one)
+        self.close(_clock(), replaced)
+
+    def close(self, at: float, replaced: dict[int, Tensor | None] | None = None) -> None:
+        """The step is over."""
+        observer = self.observer
+        pending, detail, optimizers = self.pending, self.detail, self.optimizers
+        if optimizers:
+            if len(pending) > 1:
+                pending = self._used(pending, optimizers)
+            self.optimizers = {}
+        else:
+            self.rate = self._rate_by_hand(pending[-1], detail, replaced or {})
+        loss = pending[0].loss
+        if len(pending) > 1 and not pending[0].closure:
+            loss = sum(one.loss for one in pending) / len(pending)
+        seconds = at - self.started if self.started is not None else 0.0
+        if detail is not None:
+            seconds = max(0.0, seconds - detail.cost)
+        if self.rows:
+            self.last_rows = self.rows
+            self.rows = 0
+        loader = self.loader
+        if loader is not None and not loader.trained:
+            loader.trained = True
+            self._epoch += 1
+        step = observer.count(self._epoch or 1, loss, self.rate, seconds, self.last_rows, at)
+        self.pending = []
+        self.updated = self.optimizing = False
+        self.plain = True
+        self.scaled = None
+        self.waiting.clear()
+        self.started = at
+        if detail is None and step + 2 < self._next_candidate and not self._recording:
+            return  # nothing is to be prepared for the next step, nor for the one after it
+        if detail is not None:
+            observer.tell_detail(detail, step, self._epoch or 1, loss, pending, replaced or {})
+            self.started = _clock()
+        self.prepare(after=step)
+        if replaced and detail is not None and self.detail is not None and not detail.timeline.in_tail:
+            self.detail.timeline = detail.timeline.continued()  # its forward pass ran before its predecessor was known to be over
+
+    def finish(self) -> None:
+        """The program is over: what is open is told."""
+        if self.updated:
+            self.close(_clock())
+        elif self.pending:
+            self.settle(None, None)
+            if self.pending and self.pending[-1].site.way == "rebound":
+                self.close(_clock(), {id(leaf): None for leaf in self.pending[-1].leaves})
+        for one in list(self.pending):
+            self.look(one)
+        self.passes.all_to_evaluation(sys._getframe())
+        self.observer.tell_evaluation(self.passes)
+        if self._recording and self.observer.recorder is not None:
+            self.observer.recorder.end_step(self.observer.step + 1)
+            self._recording = False
+        self.marks.wanted = False
+        self.marks.follow()
+
+    def look(self, one: Backward) -> None:
+        """Gradients that no update has used."""
+        self.pending.remove(one)
+        one.site.looks += 1
+        self.observer.tell_look(one.site)
+
+    def prepare(self, after: int = 0) -> None:
+        """Get ready for the next step, before anything of it has begun."""
+        observer = self.observer
+        coming = observer.step + 1
+        share = observer.share()
+        self.detail = None
+        if is_sampled(coming, share):
+            self.new_detail(self.started)
+        self._next_candidate = next_candidate(coming)
+        marks = self.marks
+        marks.update_seen = False
+        marks.wanted = self.detail is not None or is_sampled(coming + 1, share)
+        recorder = observer.recorder
+        if recorder is not None and self.recorded and (self._recording or is_recorded(coming)):
+            marks.leave()
+            if self._recording:
+                recorder.end_step(after)
+            self._recording = is_recorded(coming)
+            if self._recording:
+                recorder.begin_step(coming)
+        marks.follow()
+
+    def forget(self) -> None:
+        """What was seen since the last step belongs to none that is told from here."""
+        self.detail = None
+        self.started = None
+
+    def new_detail(self, started: float | None) -> None:
+        observer = self.observer
+        self.detail = Detail(observer.names, observer.places, started, snapshot=is_snapshot(observer.step + 1))
+
+    def site_of(self, frame: FrameType | None) -> Site:
+        key = (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)
+        site = self._sites.get(key)
+        if site is None:
+            place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else NOWHERE
+            site = self._sites[key] = Site(place)
+        return site
+
+    def loss_of(self, tensors: Any, weights: Any) -> float | Tensor:
+        """The loss as a number; of a device other than the CPU a tensor, which nobody waits for."""
+        if self.scaled is not None and tensors is self.scaled[0]:
+            tensors = self.scaled[1]
+        if type(tensors) is Tensor and weights is None and tensors.is_cpu and not modes_are_on():
+            try:
+                return float(_item(tensors))
+            except (RuntimeError, TypeError):
+                pass  # more than one number, a complex one, or one that torch.func.vmap has batched
+        return loss_of(tensors, weights)
+
+    def count_epochs(self, frame: FrameType) -> None:
+        """Where no loader tells the epoch, a variable of that name does: each of its values is one."""
+        if frame.f_code.co_name == "<module>":
+            value = frame.f_globals.get("epoch")
+        elif _LIVE_LOCALS:
+            value = frame.f_locals.get("epoch")
+        else:
+            return
+        if value is not self._epoch_variable and type(value) is int:
+            self._epoch_variable = value
+            self._epoch += 1
+
+    def _used(self, pending: list[Backward], optimizers: dict[int, Optimizer]) -> list[Backward]:
+        """The backward passes whose gradients the optimizers took; the others were looks, or a step inside the step."""
+        own = {id(one) for optimizer in optimizers.values() for one in optimizer_parameters(optimizer)}
+        used = [one for one in pending if not one.leaves or any(id(leaf) in own for leaf in one.leaves)]
+        direct = [one for one in used if not one.returned] or used
+        for one in pending:
+            if one not in used and not one.returned:
+                self.look(one)
+        return direct or pending
+
+    def _rate_by_hand(self, one: Backward, detail: Detail | None, replaced: dict[int, Tensor | None]) -> float:
+        if detail is not None and one.leaves:
+            after = [replaced.get(id(leaf), leaf) for leaf in one.leaves]
+            if all(tensor is not None for tensor in after):
+                rate = detail.rate(one.leaves, [tensor for tensor in after if tensor is not None])
+                if math.isfinite(rate):
+                    one.site.rate = rate
+        return one.site.rate

@@ -1,0 +1,205 @@
+"""What the hooks of one thread tell: batches, forward and backward passes, updates, zeroed gradients."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from descend.watch.backward import Backward
+from descend.watch.batches import LoaderPass, rows_in, tensors_in
+from descend.watch.graph import leaves_of, tensors_of
+from descend.watch.passes import Pass
+from descend.watch.places import NOWHERE
+from descend.watch.steps import LEARNED, Steps
+
+_clock = time.perf_counter
+
+
+class Tracker(Steps):
+    """One thread as its hooks see it. ``Steps`` decides what it all adds up to."""
+
+    def data_begins(self, frame: FrameType | None) -> None:
+        """The next batch is asked for."""
+        self.boundary()
+        self.plain = False
+        if self.waiting:
+            self.passes.all_to_evaluation(frame)
+            self.started = _clock()
+        elif self.started is None:
+            self.started = _clock()
+        if self.detail is not None:
+            self.detail.timeline.begins(_clock(), "data")
+
+    def data_ends(self, batch: Any, loader: LoaderPass | None, frame: FrameType | None) -> None:
+        self.rows = rows_in(batch)
+        self.loader = loader or self.loader
+        detail = self.detail
+        if detail is not None:
+            detail.timeline.ends(_clock(), "data", self.observer.places.place(frame), "data")
+            detail.batch.clear()
+            detail.batch.see(tensors_in(batch))
+            detail.timeline.resume()
+
+    def loader_begins(self, frame: FrameType | None) -> None:
+        """A new iteration of a loader: what was being evaluated is over."""
+        self.boundary()
+        if self.waiting or self.passes.is_open:
+            self.passes.all_to_evaluation(frame)
+            self.observer.tell_evaluation(self.passes)
+
+    def call_begins(self, module: nn.Module, frame: FrameType | None) -> Pass | float:
+        """A module is called by the user's code, outside of any other: a pass, or a loss or activation without parameters."""
+        started = _clock()
+        parts = module.__dict__
+        if not (parts.get("_modules") or parts.get("_parameters")):
+            return started
+        self.boundary()
+        self.plain = False
+        own = self.observer.places.nearest(frame)
+        place = (own.f_code.co_filename, own.f_lineno) if own is not None else NOWHERE
+        detail = self.detail
+        if detail is not None:
+            started = _clock()
+            detail.timeline.begins(started, "forward", fresh=True)
+            detail.timeline.now.passes += 1
+            detail.timeline.resume()
+        if self.started is None:
+            self.started = started
+        return Pass(module, torch.is_grad_enabled(), place, started)
+
+    def call_ends(self, one: Pass | float, module: nn.Module, args: Any, output: Any, frame: FrameType | None) -> None:
+        ended = _clock()
+        detail = self.detail
+        if isinstance(one, float):
+            if detail is not None:
+                detail.module_called(module, output)
+                if isinstance(output, Tensor) and not self.updated and not detail.timeline.in_tail:
+                    place = self.observer.places.place(frame)
+                    detail.timeline.operation(one, ended, place, id(output), gradient=output.grad_fn is not None)
+                    detail.timeline.resume()
+            return
+        one.ended = ended
+        if len(self.waiting) < LEARNED:
+            one.inputs = args
+        self.waiting.append(one)
+        if not self.rows and args:
+            self.rows = rows_in(args)
+        if detail is not None:
+            detail.timeline.ends(ended, "forward", one.place, "loss")
+            detail.root_called(module, output, tensors_in(args), frame)
+            detail.timeline.resume()
+            detail.cost += _clock() - ended
+
+    def before_backward(self, tensors: Any, weights: Any, inputs: Any, *, returned: bool) -> Backward:
+        """A backward pass begins; ``inputs`` are given where it is not to reach all leaves."""
+        at = _clock()
+        observer = self.observer
+        observer.backward_calls += 1
+        if self.updated:
+            self.close(at)
+        frame = observer.places.nearest(sys._getframe(2))
+        site = self.site_of(frame)
+        leaves: list[Tensor] | None = None
+        if self.pending and not self.optimizing and self.pending[-1].site.way != "optimizer":
+            leaves = leaves_of(tensors, inputs) if self.detail is not None else None
+            self.settle(site, leaves)
+        self.marks.follow()
+        if self.loader is None and frame is not None:
+            self.count_epochs(frame)
+        if self.waiting or self.passes.is_open:
+            ended = self.passes.step_begins(frame)
+            if self.passes.is_open:
+                observer.tell_evaluation(self.passes)
+                self.started = max(self.started or 0.0, ended or 0.0)
+        one = Backward(self.loss_of(tensors, weights), site, closure=self.optimizing, returned=returned)
+        site.seen += 1
+        known = site.way == "optimizer" or site.way == "rebound" or (self.detail is None and one.hold_witness())
+        if self.detail is None and (site.seen <= LEARNED or not known):
+            self.new_detail(None)  # late, but the names and the way of updating are found
+        detail = self.detail
+        if detail is not None:
+            detail.timeline.backward_begins(at, {id(tensor) for tensor in tensors_in(tensors)})
+            self._look_closer(one, leaves_of(tensors, inputs) if leaves is None else leaves, frame)
+            detail.timeline.resume()
+            detail.cost += _clock() - at
+        return one
+
+    def after_backward(self, one: Backward, tensors: Any, inputs: Any, returned: Any) -> None:
+        """It is over; ``returned`` are the gradients that ``torch.autograd.grad`` returned, else None."""
+        at = _clock()
+        self.pending.append(one)
+        detail = self.detail
+        if detail is None:
+            if one.witness is None or one.reached_witness(None if inputs is None else tensors_of(inputs)):
+                return
+            self.new_detail(None)
+            detail = self.detail
+            assert detail is not None
+            detail.timeline.in_tail = True
+            self._look_closer(one, leaves_of(tensors, inputs), self.observer.places.nearest(sys._getframe(2)))
+        else:
+            one.index = len(detail.timeline.segments)
+            detail.timeline.backward_ends(at, one.site.place)
+        if self.optimizing:
+            detail.closure_gradients(self.optimizers.values())
+        elif one.site.way != "optimizer":
+            gradients = [leaf.grad for leaf in one.leaves] if returned is None else tensors_of(returned)
+            detail.backward_ends(one.leaves, gradients, copies=True)
+        detail.timeline.resume()
+        detail.cost += _clock() - at
+
+    def _look_closer(self, one: Backward, leaves: list[Tensor], frame: FrameType | None) -> None:
+        """Note the leaves of a backward pass, their names, and their values before an update."""
+        detail = self.detail
+        assert detail is not None
+        one.leaves = leaves
+        by_hand = one.site.way != "optimizer"
+        if by_hand:
+            one.hold(leaves)
+        detail.backward_begins(leaves, frame, keep=by_hand)
+        if not self.rows and detail.batch.tensors:
+            self.rows = len(detail.batch.tensors[0])
+
+    def update_begins(self, optimizer: Optimizer) -> None:
+        self.optimizing = True
+        rate = optimizer.param_groups[0]["lr"]
+        self.rate = rate if type(rate) is float else float(rate)
+        self.optimizers[id(optimizer)] = optimizer
+        if self.detail is None and id(optimizer) not in self.known_optimizers:
+            self.new_detail(_clock())
+        detail = self.detail
+        if detail is not None:
+            at = _clock()
+            self.known_optimizers.add(id(optimizer))
+            detail.timeline.begins(at, "update")
+            detail.update_begins(optimizer, self.observer.places.nearest(sys._getframe(2)))
+            detail.timeline.resume()
+            detail.cost += _clock() - at
+
+    def update_ends(self) -> None:
+        self.optimizing = False
+        if self.pending:
+            self.updated = True
+            for one in self.pending:
+                one.site.way = "optimizer"
+        if self.detail is not None:
+            self.detail.timeline.ends(_clock(), "update", self.observer.places.place(sys._getframe(2)), "")
+
+    def zero_begins(self, parameters: Callable[[], list[Tensor]]) -> None:
+        """Gradients are about to be thrown away; those of a backward that was never used make it a look."""
+        if self.pending and not self.updated and not self.optimizing:
+            thrown = {id(parameter) for parameter in parameters()}
+            for one in [one for one in self.pending if one.leaves and all(id(leaf) in thrown for leaf in one.leaves)]:
+                if not one.was_updated(self.detail.parameters if self.detail is not None else None):
+                    self.look(one)
+        if self.detail is not None:
+            self.detail.timeline.begins(_clock(), "zero")
+
+    def zero_ends(self, frame: FrameType | None) -> None:
+        if self.detail is not None:
+            self.detail.timeline.ends(_clock(), "zero", self.observer.places.place(frame))

@@ -1,0 +1,3 @@
+"""No torch, no training."""
+
+print("hello")

@@ -1,0 +1,331 @@
+"""``descend run``: a watched program does, prints and leaves exactly what it does under Python alone."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from descend.record.reader import Reader
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+# Program, its arguments, and the steps that the record must have.
+TRAININGS = [
+    ("accumulation", [], 6),
+    ("gan", [], 10),
+    ("several_backwards", [], 4),
+    ("manual_updates", [], 6),
+    ("mixed_precision", [], 4),
+    ("k_fold", [], 9),
+    ("custom_function", [], 4),
+    ("own_hooks", [], 2),
+    ("own_modes", [], 5),
+    ("by_hand", [], 30),
+    ("in_a_thread", [], 4),
+    ("lbfgs", [], 3),
+    ("functional", [], None),
+    ("trains_nothing", [], 0),
+]
+ENDINGS = {
+    "twice": "failed",
+    "shape": "failed",
+    "chained": "failed",
+    "group": "failed",
+    "hook": "failed",
+    "exit": "failed",
+    "exit with words": "failed",
+    "interrupt": "interrupted",
+    "exit at once": "died",
+    "kill": "died",
+}
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+needs_compiler = pytest.mark.skipif(
+    shutil.which("c++") is None and shutil.which("g++") is None, reason="no C++ compiler, which inductor needs"
+)
+
+
+class Ended:
+    """What a program left behind."""
+
+    def __init__(self, command, folder, stdin=""):
+        folder.mkdir(exist_ok=True)
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            command, cwd=folder, input=stdin, capture_output=True, text=True, env=environment, timeout=300, check=False
+        )
+        self.stdout, self.stderr, self.status = done.stdout, done.stderr, done.returncode
+        self.files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts words after ``python`` or after ``descend run``; both in the same folder, which begins empty."""
+
+    def start(*words, watched=False, stdin="", flags=(), own=("--quiet",), prepare=lambda folder: None):
+        folder = tmp_path / "here"
+        folder.mkdir()
+        prepare(folder)
+        ours = ("-m", "descend", "run", "--runs", str(tmp_path / "runs"), *own) if watched else ()
+        return Ended([sys.executable, *flags, *ours, *map(str, words)], folder, stdin)
+
+    return start
+
+
+@pytest.fixture
+def both(start):
+    """The same words under Python and under watch, compared; gives what was left the second time."""
+
+    def both(*words, **options):
+        plain = start(*words, **options)
+        watched = start(*words, watched=True, **options)
+        assert watched.stdout == plain.stdout
+        assert watched.stderr == plain.stderr
+        assert watched.status == plain.status
+        assert watched.files == plain.files
+        return watched
+
+    return both
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Opens the record of the one run."""
+
+    def record():
+        (folder,) = (tmp_path / "runs").iterdir()
+        return Reader(folder)
+
+    return record
+
+
+@pytest.mark.parametrize(("program", "arguments", "steps"), TRAININGS, ids=[each[0] for each in TRAININGS])
+def test_the_same_bits_with_and_without_watching(program, arguments, steps, both, record):
+    watched = both(PROGRAMS / f"{program}.py", *arguments)
+    assert watched.status == 0
+    with record() as found:
+        assert found.info.kind == "run"
+        assert found.status == "finished"
+        assert found.info.report["title"] == f"{program}.py"
+        assert str(PROGRAMS / f"{program}.py") in found.sources()
+        if steps is not None:
+            assert len(found.steps().step) == steps
+            assert found.info.report["steps"] == steps
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_every_way_to_end(how, both, record):
+    watched = both(PROGRAMS / "crashes.py", how)
+    assert "descend" not in watched.stderr
+    assert watched.status != 0
+    with record() as found:
+        assert found.status == ENDINGS[how]
+        if ENDINGS[how] != "died":
+            assert len(found.steps().step) == 3
+
+
+def test_interrupted_means_killed_by_the_signal_as_shells_expect(both):
+    assert both(PROGRAMS / "crashes.py", "interrupt").status == -signal.SIGINT
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["--lr", "3", "--json"], ["--", "-m", "--name=x", "a b", ""]])
+def test_all_after_the_script_is_its_own(words, both):
+    assert both(PROGRAMS / "surroundings.py", *words, stdin="first\nsecond").status == 0
+
+
+@pytest.mark.parametrize("flags", [["-O"], ["-P"], ["-W", "error::UserWarning"], ["-Xutf8", "-I"], ["-B", "-u"]])
+def test_flags_of_python_hold(flags, both):
+    if "-I" in flags and "PYTHONPATH" in os.environ:
+        pytest.skip("isolated from the folder that descend is found by")
+    assert both(PROGRAMS / "surroundings.py", "x", flags=flags).status == 0
+
+
+def test_a_script_given_by_a_link_or_a_crooked_path(both, tmp_path):
+    def prepare(folder):
+        (folder / "link.py").symlink_to(PROGRAMS / "surroundings.py")
+        (folder / "sub").mkdir()
+
+    assert both("link.py", prepare=prepare).status == 0
+    assert both("./sub/../link.py", prepare=prepare).status == 0
+
+
+def test_a_module_is_run_as_python_does(both):
+    def prepare(folder):
+        package = folder / "package"
+        package.mkdir()
+        (package / "__init__.py").write_text("print('package', __name__)\n")
+        (package / "other.py").write_text("value = 5\n")
+        (package / "__main__.py").write_text("from .other import value\nprint(__name__, __spec__.name, value)\n")
+        (package / "part.py").write_text(
+            "import sys\nfrom . import other\nprint(__name__, __package__, sys.argv, sys.path[0], other.value, __cached__)\n1 / 0\n"
+        )
+
+    assert both("-m", "package", prepare=prepare).status == 0
+    assert both("-m", "package.part", "--quiet", "x", prepare=prepare).status == 1
+    assert both("-m", "package.missing", prepare=prepare).status == 1
+    assert both("-m", "no_such_module", prepare=prepare).status == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, b"def f(:\n", b"\x00\x01\x02", b"\xff\xfe", b"# coding: nonsense\n", b"x = 1\n  y = 2\n", b"return 5\n"],
+)
+def test_what_is_no_python_gives_what_python_gives(content, both, tmp_path):
+    def prepare(folder):
+        if content is not None:
+            (folder / "train.py").write_bytes(content)
+
+    assert both("train.py", prepare=prepare).status in (1, 2)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_gives_what_python_gives(both, tmp_path):
+    assert both(".").status == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_warnings_of_the_compiler_and_of_the_program_come_once(both):
+    def prepare(folder):
+        (folder / "train.py").write_text(
+            'import warnings\nassert (1, "always true")\nprint(1 is 1)\n'
+            'def f():\n    warnings.warn("mine", stacklevel=2)\nf()\nf()\nwarnings.warn("here")\n'
+        )
+
+    assert "mine" in both("train.py", prepare=prepare).stderr
+
+
+def test_modules_beside_the_script_come_first_as_always(both):
+    def prepare(folder):
+        (folder / "queue.py").write_text("print('my queue')\n")
+        (folder / "rich").mkdir()
+        (folder / "rich" / "__init__.py").write_text("print('my rich')\n")
+        (folder / "train.py").write_text("import queue, rich\nprint(queue.__file__, rich.__file__)\n")
+
+    assert "my rich" in both("train.py", prepare=prepare).stdout
+
+
+def test_what_is_set_before_torch_is_imported_holds(both):
+    def prepare(folder):
+        (folder / "train.py").write_text(
+            "import os, sys\nassert 'torch' not in sys.modules\nos.environ['OMP_NUM_THREADS'] = '2'\n"
+            "import torch\nprint(torch.get_num_threads(), torch.__spec__.loader.exec_module.__module__)\n"
+        )
+
+    assert both("train.py", prepare=prepare).stdout.startswith("2 ")
+
+
+@needs_fork
+def test_files_forks_and_folders_are_the_scripts_business(both, record):
+    watched = both(PROGRAMS / "files.py")
+    assert watched.files["rest.txt"] == b"to a file\n"
+    with record() as found:
+        assert found.status == "finished"
+        assert found.steps().step == [1, 2, 3]
+
+
+@pytest.mark.parametrize("method", ["spawn", pytest.param("fork", marks=needs_fork)])
+def test_workers_of_a_loader(method, both, record):
+    watched = both(PROGRAMS / "workers.py", method)
+    assert watched.status == 0
+    with record() as found:
+        assert len(found.steps().step) == 6
+
+
+def test_processes_that_the_script_starts_train_unwatched(both, record):
+    watched = both(PROGRAMS / "distributed.py")
+    assert watched.status == 0
+    assert sorted(watched.files) == ["rank0.txt", "rank1.txt"]
+    with record() as found:
+        assert found.steps().step == []
+
+
+@pytest.mark.parametrize("backend", ["eager", pytest.param("inductor", marks=needs_compiler)])
+def test_compiled_models(backend, both, record):
+    if find_spec("torch._dynamo") is None:
+        pytest.skip("this torch cannot compile")
+    watched = both(PROGRAMS / "compiled.py", backend)
+    assert watched.status == 0
+    with record() as found:
+        assert len(found.steps().step) == 4
+
+
+def test_what_is_ours_comes_on_stderr_when_all_has_ended(start, tmp_path):
+    plain = start(PROGRAMS / "in_a_thread.py")
+    shown = start(PROGRAMS / "in_a_thread.py", watched=True, own=("--name", "threads", "--json", "report.json"))
+    assert shown.stdout == plain.stdout
+    assert shown.stderr.startswith(plain.stderr)
+    assert "threads" in shown.stderr[len(plain.stderr) :]
+    report = json.loads(shown.files["report.json"])
+    assert report["run"] == "threads"
+    assert report["steps"] == 4
+    assert report["path"] == str(tmp_path / "runs" / "threads")
+
+
+def test_a_record_that_cannot_be_made_stops_nothing(start, tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    plain = start(PROGRAMS / "manual_updates.py")
+    quiet = start(PROGRAMS / "manual_updates.py", watched=True)
+    assert (quiet.stdout, quiet.stderr, quiet.status) == (plain.stdout, plain.stderr, plain.status)
+    shown = start(PROGRAMS / "manual_updates.py", watched=True, own=("--json", "report.json"))
+    assert shown.stdout == plain.stdout
+    assert shown.status == 0
+    assert " ".join(shown.stderr.split()).count("othing") >= 1
+    report = json.loads(shown.files["report.json"])
+    assert report["run"] is None
+    assert "cannot be made" in report["not_kept"]
+
+
+def test_a_report_that_cannot_be_written_is_said(start, tmp_path):
+    shown = start(PROGRAMS / "trains_nothing.py", watched=True, own=("--json", "no/such/report.json"))
+    assert shown.status == 0
+    assert "descend: cannot write report.json: no such file or directory" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "there is nothing to run"),
+        (["--quiet"], "there is nothing to run"),
+        (["--fats", "x.py"], "run has no flag '--fats' (did you mean '--fast'?)"),
+        (["--pause", "soon", "x.py"], "--pause soon: expected the number of a step, first, or nan"),
+        (["--pause", "0", "x.py"], "--pause 0: expected the number of a step, first, or nan"),
+        (["--name", "last", str(PROGRAMS / "trains_nothing.py")], "a run cannot be called 'last'"),
+    ],
+)
+def test_wrong_words_of_ours_are_told_before_anything_runs(words, message, start, tmp_path):
+    ended = start(*words, watched=True, own=())
+    assert ended.status == 2
+    assert ended.stdout == ""
+    assert message in ended.stderr
+    assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_help_is_ours_before_the_script_only(start):
+    ended = start("--help", watched=True, own=())
+    assert ended.status == 0
+    assert "SCRIPT" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("program", "own", "typed", "expected"),
+    [
+        ("manual_updates", ["--pause", "2"], "p loss.item()\nc\n", "paused in step 2"),
+        ("manual_updates", ["--pause", "first"], "p of_w.shape\nc\n", "paused in step 1"),
+        ("by_hand", ["--pause", "3"], "p epoch + 1000\nc\n", "paused in step 3"),
+    ],
+)
+def test_a_pause_opens_the_debugger_in_the_programs_own_frame(program, own, typed, expected, start):
+    plain = start(PROGRAMS / f"{program}.py")
+    paused = start(PROGRAMS / f"{program}.py", watched=True, own=("--quiet", *own), stdin=typed)
+    assert expected in paused.stderr
+    assert f"{program}.py(" in paused.stdout + paused.stderr
+    assert "NameError" not in paused.stdout
+    assert paused.status == 0
+    assert plain.stdout.splitlines()[-1] in paused.stdout.splitlines()
