@@ -1,14 +1,10 @@
 import __future__
 
-import ast
-import asyncio
 import builtins
-import dis
 import sys
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
-from textwrap import dedent
+from textwrap import dedent, indent
 from typing import Any
 
 import pytest
@@ -181,39 +177,47 @@ TRAININGS = {
     "another name": ("", GRADIENTS.replace("loss", "quality") + "    w = w - lr * dw\n    b = b - lr * db", {"w", "b"}),
     "while": ("i = 0", GRADIENTS + "    w = w - lr * dw\n    i += 1\n    if i == 30: break", {"w"}),
     "functions": (
-        "def predict(w, b): return x @ w + b\n"
-        "def cost(w, b): return ((predict(w, b) - y) ** 2).mean()\n"
-        "def gradient(w, b):\n"
-        "    error = predict(w, b) - y\n"
-        "    return 2 * x.T @ error / len(x), 2 * error.mean(0)\n",
+        (
+            "def predict(w, b): return x @ w + b\n"
+            "def cost(w, b): return ((predict(w, b) - y) ** 2).mean()\n"
+            "def gradient(w, b):\n"
+            "    error = predict(w, b) - y\n"
+            "    return 2 * x.T @ error / len(x), 2 * error.mean(0)\n"
+        ),
         "    J = cost(w, b)\n    dw, db = gradient(w, b)\n    w = w - lr * dw\n    b = b - lr * db",
         {"w", "b"},
     ),
     "step function": (
-        "def step(w, b):\n"
-        "    error = x @ w + b - y\n"
-        "    return w - lr * 2 * x.T @ error / len(x), b - lr * 2 * error.mean(0), (error ** 2).mean()\n",
+        (
+            "def step(w, b):\n"
+            "    error = x @ w + b - y\n"
+            "    return w - lr * 2 * x.T @ error / len(x), b - lr * 2 * error.mean(0), (error ** 2).mean()\n"
+        ),
         "    w, b, loss = step(w, b)",
         {"w", "b"},
     ),
     "global": (
-        "def step():\n"
-        "    global w\n"
-        "    error = x @ w + b - y\n"
-        "    w = w - lr * 2 * x.T @ error / len(x)\n"
-        "    return (error ** 2).mean()\n",
+        (
+            "def step():\n"
+            "    global w\n"
+            "    error = x @ w + b - y\n"
+            "    w = w - lr * 2 * x.T @ error / len(x)\n"
+            "    return (error ** 2).mean()\n"
+        ),
         "    loss = step()",
         {"w"},
     ),
     "gradients added up over rows": (
         "",
-        "    dw = torch.zeros(3, 1)\n"
-        "    loss = 0.0\n"
-        "    for xi, yi in zip(x, y):\n"
-        "        error = xi @ w - yi\n"
-        "        loss = loss + (error ** 2).sum() / len(x)\n"
-        "        dw += 2 * (xi * error).unsqueeze(1) / len(x)\n"
-        "    w = w - lr * dw",
+        (
+            "    dw = torch.zeros(3, 1)\n"
+            "    loss = 0.0\n"
+            "    for xi, yi in zip(x, y):\n"
+            "        error = xi @ w - yi\n"
+            "        loss = loss + (error ** 2).sum() / len(x)\n"
+            "        dw += 2 * (xi * error).unsqueeze(1) / len(x)\n"
+            "    w = w - lr * dw"
+        ),
         {"w"},
     ),
 }
@@ -223,40 +227,27 @@ TRAININGS = {
 @pytest.mark.parametrize("place", ["module", "function"])
 def test_every_iteration_is_a_step_with_its_loss(name: str, place: str) -> None:
     before, body, parameters = TRAININGS[name]
+    if place == "function" and name == "global":
+        pytest.skip("a function's own variables are no globals")
     head = "while True:" if name == "while" else "for i in range(30):"
-    kept = "    history.append(float(loss if 'loss' in names else J if 'J' in names else quality))"
-    kept = kept.replace("loss if 'loss' in names else J if 'J' in names else quality", _loss_in(body))
+    program = f"{SETUP}\nhistory = []\n{before}\n{head}\n{_keeping_losses(body)}\n"
     if place == "function":
-        if name == "global":
-            pytest.skip("a function's own variables are no globals")
-        inside = f"{SETUP}\nhistory = []\n{before}\n{head}\n{kept_before(body, kept)}\n"
-        lines = "\n".join("    " + line for line in inside.splitlines())
-        source = f"import torch\ndef main():\n{lines}\n    return history, w if 'w' in dir_ else None\n".replace(
-            "w if 'w' in dir_ else None", "None"
-        )
-        source += "history, _ = main()\n"
-    else:
-        source = f"{SETUP}\nhistory = []\n{before}\n{head}\n{kept_before(body, kept)}\n"
-    space, told = run(source)
+        program = f"def main():\n{indent(program, '    ')}    return history\nhistory = main()\n"
+    space, told = run(program)
     assert not told.unseen
-    assert told.losses == pytest.approx(space["history"], rel=1e-6)
-    assert told.losses == run_plainly(source)["history"]
+    assert told.losses == space["history"] == run_plainly(program)["history"]
+    assert len(told.losses) == 30
     assert all(set(values) in (parameters, set()) for _, values, *_ in told.steps)
     assert set(told.steps[0][1]) == parameters
-    assert told.steps[0][2] == ("script.py", 1 + [line.strip() for line in source.splitlines()].index(head))
+    assert told.steps[0][2] == ("script.py", 1 + [line.strip() for line in program.splitlines()].index(head))
 
 
-def _loss_in(body: str) -> str:
-    return next(
-        word for word in ("loss", "J", "quality") if f"{word} =" in body or f"{word} = " in body or f"{word}\n" in body
-    )
-
-
-def kept_before(body: str, kept: str) -> str:
-    """The number is kept where the iteration ends, or before it may be left."""
+def _keeping_losses(body: str) -> str:
+    """The loop's body, which keeps its loss where an iteration ends, or before it may be left."""
+    loss = next(word for word in ("loss", "J", "quality") if f"{word} =" in body)
     lines = body.strip("\n").splitlines()
-    at = next((position for position, line in enumerate(lines) if "break" in line), len(lines))
-    return "\n".join([*lines[:at], kept, *lines[at:]])
+    end = next((position for position, line in enumerate(lines) if "break" in line), len(lines))
+    return "\n".join([*lines[:end], f"    history.append(float({loss}))", *lines[end:]])
 
 
 def test_values_before_and_after_a_step() -> None:
@@ -666,7 +657,7 @@ def test_the_operations_of_steps_are_told_with_names() -> None:
     assert [event.step for event in recorded] == list(range(1, 21))
     first = recorded[0].rows
     assert [row["name"] for row in first][:3] == ["matmul", "add", "sub"]
-    assert first[0]["inputs"] == ["x", "w"]
+    assert [event.rows[0]["inputs"] for event in recorded] == [["x", "w"]] * 20
     assert [row["name"] for row in first][-2:] == ["mul", "sub"]
 
 

@@ -40,7 +40,7 @@ class Names:
         return self
 
 
-def record(step: Callable[[], Any], names: Callable[[Tensor], str] = Names()) -> list[Mapping[str, Any]]:
+def record(step: Callable[[], Any], names: Callable[[Tensor], str] = lambda tensor: "") -> list[Mapping[str, Any]]:
     told: list[Event] = []
     recorder = OperationRecorder(told.append, names, lambda file: file == HERE)
     recorder.begin_step(1)
@@ -215,7 +215,7 @@ def test_a_module_is_named_as_its_parameters_are() -> None:
 
 def test_a_module_that_fails_no_longer_owns_what_follows() -> None:
     class Failing(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
+        def forward(self, _: Tensor) -> Tensor:
             raise ValueError
 
     def step() -> None:
@@ -246,10 +246,8 @@ def test_steps_that_nobody_began_or_that_were_dropped_tell_nothing() -> None:
     recorder = OperationRecorder(told.append, Names(), lambda file: True)
     recorder.end_step(1)
     recorder.begin_step(1)
-    assert recorder.current is not None
     torch.ones(1)
     recorder.drop_step()
-    assert recorder.current is None
     recorder.end_step(1)
     recorder.begin_step(2)
     torch.ones(1)
@@ -259,6 +257,25 @@ def test_steps_that_nobody_began_or_that_were_dropped_tell_nothing() -> None:
     recorder.close()
     assert [(event.step, [row["name"] for row in event.rows]) for event in told if isinstance(event, Operations)] == [
         (3, ["zeros"])
+    ]
+
+
+def test_two_recordings_at_once() -> None:
+    told: list[Operations] = []
+    recorder = OperationRecorder(told.append, Names(), lambda file: True)  # type: ignore[arg-type]
+    recorder.begin_step(1)
+    torch.ones(2)
+    x = torch.zeros(2)
+    aside = recorder.begin_aside(7, Names(x=x))
+    assert aside is not None
+    y = nn.Identity()(x) + 1
+    recorder.end_aside(aside, 7)
+    y.sum()
+    recorder.end_step(1)
+    recorder.close()
+    assert [(event.step, [(row["name"], row["inputs"]) for row in event.rows]) for event in told] == [
+        (7, [("add", ["x"])]),
+        (1, [("ones", []), ("zeros", []), ("add", [1]), ("sum", [2])]),
     ]
 
 
@@ -408,7 +425,7 @@ def test_a_traceback_shows_each_line_once() -> None:
 
     with pytest.raises(RuntimeError) as error:
         record(step)
-    files = [frame.filename for frame in traceback.extract_tb(error.tb) if frame.name not in ("record",)]
+    files = [frame.filename for frame in traceback.extract_tb(error.tb) if frame.name != "record"]
     shown = [file for file in files if "/descend/" not in file and "_pytest" not in file]
     assert shown.count(HERE) == 2  # this function and the step
 

@@ -262,13 +262,12 @@ def test_evaluations_of_one_line_stand_together() -> None:
     assert "16 forward passes before the first step · gradients on · in training mode: the model · train.py:70" in text
 
 
-def test_the_times_of_the_first_steps_are_called_so_where_the_others_were_shorter() -> None:
-    slow = digits()["seconds"] | {"per_step": 0.001}
-    early = digits(seconds=slow, phases_of_first_steps=True, printed_loss=None)
-    assert said(early).endswith("over 9,380 steps in 10 epochs.")
-    assert "  times of the first steps, which are watched in full and take longer than the\n" in printed(early)
-    assert "descend run --fast" not in printed(early)
-    assert "times of the first steps" not in printed(digits(phases_of_first_steps=True))
+def test_timed_steps_that_took_longer_than_the_others_are_called_so() -> None:
+    slow = digits(seconds=digits()["seconds"] | {"per_step": 0.001}, phase_steps=19, printed_loss=None)
+    assert said(slow).endswith("over 9,380 steps in 10 epochs.")
+    assert "  timed in 19 steps of 4.8 ms; all steps took 1.0 ms on average\n" in printed(slow)
+    assert "descend run --fast" not in printed(slow)
+    assert "timed in" not in printed(digits(phase_steps=116))
 
 
 def test_fast_loading_is_offered_for_a_loader_only() -> None:

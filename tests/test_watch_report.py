@@ -156,14 +156,22 @@ def test_steps_watched_in_full_do_not_stand_for_the_others() -> None:
     for step in range(1, 11):
         few(PhaseTimes(step, {"forward": 100.0 if step == 1 else 9.0, "backward": 1.0}, {}))
     assert built(few)["phases"][0]["share"] == 0.9
-    assert (built(collector)["phases_of_first_steps"], built(few)["phases_of_first_steps"]) == (False, True)
+    assert (built(collector)["phase_steps"], built(few)["phase_steps"]) == (10, 9)
 
 
-def test_one_first_step_that_waits_does_not_stand_for_the_others() -> None:
+@pytest.mark.parametrize("first", [2, 21])
+def test_one_step_that_waits_does_not_stand_for_the_others(first: int) -> None:
     collector = WatchCollector()
-    for step in range(2, 12):
-        collector(PhaseTimes(step, {"data": 50.0 if step == 5 else 1.0, "backward": 3.0}, {}))
+    for step in range(first, first + 10):
+        collector(PhaseTimes(step, {"data": 50.0 if step == first + 3 else 1.0, "backward": 3.0}, {}))
     assert [row["share"] for row in built(collector)["phases"]] == [0.25, 0.75]
+
+
+def test_of_many_steps_those_that_wait_count() -> None:
+    collector = WatchCollector()
+    for step in range(100, 200):
+        collector(PhaseTimes(step, {"data": 40.0 if step % 4 == 0 else 0.0, "backward": 10.0}, {}))
+    assert [row["share"] for row in built(collector)["phases"]] == [0.5, 0.5]
 
 
 def test_a_step_that_could_not_be_divided_says_nothing_of_phases() -> None:

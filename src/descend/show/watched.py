@@ -132,8 +132,10 @@ def _phases(report: Report, width: int, look: Look) -> list[Text]:
     shares = [(str(each["phase"]), float(each["share"])) for each in phases]
     bar = [Text(INDENT).append_text(stacked(shares, width - 2 * len(INDENT)))] if look == "grey" else []
     lines = [*bar, *_with_lines(rows, phases, width)]
-    if report.get("phases_of_first_steps") and not typical(report):
-        said = "times of the first steps, which are watched in full and take longer than the others"
+    if not typical(report):
+        timed = numbers.seconds(sum(value_of(each, "seconds") or 0.0 for each in phases))
+        average = numbers.seconds(value_of(report["seconds"], "per_step"))
+        said = f"timed in {numbers.plural(report.get('phase_steps') or 0, 'step')} of {timed}; all steps took {average} on average"
         lines += prose(said, width, indent=INDENT, style=MUTED)
     return lines
 
@@ -200,7 +202,7 @@ def _only(rows: Rows, keep: Sequence[int]) -> Rows:
 def _values(parameter: Mapping[str, Any]) -> Text:
     after = ", ".join(map(numbers.short, parameter["values"]))
     before = ", ".join(map(numbers.short, parameter.get("values_before") or ()))
-    return muted(f"{before} → " if before else "").join([Text(), Text(after, style=STRONG)])
+    return Text.assemble((f"{before} → " if before else "", MUTED), (after, STRONG))
 
 
 def _moved(parameter: Mapping[str, Any]) -> Text:

@@ -191,7 +191,7 @@ def typical(report: Report) -> bool:
     """Whether the steps whose phases were timed took about as long as a step does on average."""
     timed = sum(value_of(each, "seconds") or 0.0 for each in report.get("phases") or ())
     average = value_of(report.get("seconds"), "per_step")
-    return average is None or 1 / _ABOUT <= timed / average <= _ABOUT if average != 0 else False
+    return not average or average / _ABOUT <= timed <= average * _ABOUT
 
 
 def _printed(report: Report) -> str:

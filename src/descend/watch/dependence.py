@@ -20,13 +20,66 @@ _MOST = 10_000  # operations in one iteration: beyond that it holds a whole epoc
 _DEEPEST = 50  # steps from a new value back to the old one
 
 _ADDS = frozenset(
-    "add add_ sub sub_ rsub addcdiv addcdiv_ addcmul addcmul_ addmm addmm_ addmv_ addr addr_ subtract subtract_"
-    " _foreach_add_ _foreach_sub_ _foreach_addcdiv_".split()
+    [
+        "add",
+        "add_",
+        "sub",
+        "sub_",
+        "rsub",
+        "addcdiv",
+        "addcdiv_",
+        "addcmul",
+        "addcmul_",
+        "addmm",
+        "addmm_",
+        "addmv_",
+        "addr",
+        "addr_",
+        "subtract",
+        "subtract_",
+        "_foreach_add_",
+        "_foreach_sub_",
+        "_foreach_addcdiv_",
+    ]
 )
 _SCALES = frozenset({"mul", "mul_", "_foreach_mul_"})
 _KEEPS = frozenset(
-    "data detach clone view reshape flatten squeeze unsqueeze t T mT mH transpose permute contiguous to float double requires_grad_"
-    " expand clamp clamp_ nan_to_num getitem select unbind stack cat copy_ setitem data.set item tensor as_tensor".split()
+    [
+        "data",
+        "detach",
+        "clone",
+        "view",
+        "reshape",
+        "flatten",
+        "squeeze",
+        "unsqueeze",
+        "t",
+        "T",
+        "mT",
+        "mH",
+        "transpose",
+        "permute",
+        "contiguous",
+        "to",
+        "float",
+        "double",
+        "requires_grad_",
+        "expand",
+        "clamp",
+        "clamp_",
+        "nan_to_num",
+        "getitem",
+        "select",
+        "unbind",
+        "stack",
+        "cat",
+        "copy_",
+        "setitem",
+        "data.set",
+        "item",
+        "tensor",
+        "as_tensor",
+    ]
 )
 _LAST_COUNTS = frozenset({"copy_", "setitem", "data.set"})  # the old content is gone; the new one is the last input
 _NUMBERS = frozenset({"item", "float", "tolist"})

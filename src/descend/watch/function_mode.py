@@ -13,16 +13,25 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import torch
 from torch import overrides
+from torch._C import (
+    _functorch,
+    _get_function_stack_at,
+    _len_torch_dispatch_stack,
+    _len_torch_function_stack,
+    _pop_torch_function_stack,
+    _push_on_torch_function_stack,
+)
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
 from descend.watch.quiet import quiet
+from descend.watch.tracebacks import HERE
 
 Call = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 Heard = Callable[[str, tuple[Any, ...], dict[str, Any], Any, FrameType], None]
@@ -67,11 +76,11 @@ class Tap:
         return self._on and not self._mode.listeners
 
     def _is_on_top(self) -> bool:
-        depth = torch._C._len_torch_function_stack()
-        return depth > 0 and torch._C._get_function_stack_at(depth - 1) is self._mode
+        depth = _len_torch_function_stack()
+        return depth > 0 and _get_function_stack_at(depth - 1) is self._mode
 
     def _is_in_place(self) -> bool:
-        stack = [torch._C._get_function_stack_at(n) for n in range(torch._C._len_torch_function_stack())]
+        stack = [_get_function_stack_at(n) for n in range(_len_torch_function_stack())]
         return self._mode in stack
 
 
@@ -112,7 +121,7 @@ class _Mode(TorchFunctionMode):
         frame = _caller(sys._getframe(1))
         try:
             output = _stand_in(frame)(function, args, kwargs)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it goes on as it came
             # The user's traceback leaves out this frame, and must not show the line of the frame below it twice.
             below = error.__traceback__ and error.__traceback__.tb_next
             raise error.with_traceback(below.tb_next if below is not None else None)  # noqa: B904 - the same error
@@ -127,20 +136,17 @@ class _Mode(TorchFunctionMode):
 
 
 def _why_not() -> str:
-    stack = [torch._C._get_function_stack_at(n) for n in range(torch._C._len_torch_function_stack())]
+    stack = [_get_function_stack_at(n) for n in range(_len_torch_function_stack())]
     if any(not isinstance(mode, DeviceContext) for mode in stack):
         return "a function mode of the script was on"
-    if torch._C._len_torch_dispatch_stack():
+    if _len_torch_dispatch_stack():
         return "a dispatch mode of the script was on"
-    if torch._C._functorch.maybe_current_level() is not None:
+    if _functorch.maybe_current_level() is not None:
         return "it was inside a transform of torch.func"
     compiler = sys.modules.get("torch._dynamo.eval_frame")
     if compiler is not None and any(backend is not None for backend in compiler.cached_backends.values()):
         return "the script uses torch.compile"
     return ""
-
-
-# --- the frames of the mode, and how not to be seen --------------------------------------------------------------------------
 
 
 _HOOKED = "Module._call_impl.<locals>.inner"  # is there only because of our hooks
@@ -195,15 +201,17 @@ def _one_line() -> bytes:
 def _frames_of_the_user(frame: FrameType | None) -> Iterator[FrameType]:
     """The frames there would be without the mode."""
     while frame is not None:
-        while frame.f_code.co_qualname == _HOOKED and frame.f_back is not None:
-            frame = frame.f_back
-        if frame.f_code in _STAND_IN_CODES:
+        code = frame.f_code
+        if code in _STAND_IN_CODES:
             ours = frame.f_back
             assert ours is not None
             assert ours.f_back is not None
             frame = _caller(ours.f_back)
-        yield frame
-        frame = frame.f_back
+        elif not code.co_filename.startswith(HERE) and code.co_qualname != _HOOKED:
+            yield frame
+            frame = frame.f_back
+        else:
+            frame = frame.f_back
 
 
 _LOCK = threading.Lock()
@@ -239,17 +247,17 @@ def _depth(frame: FrameType | None) -> int:
     return depth
 
 
-def _has_torch_function(arguments: Any) -> Any:
+def _has_torch_function(args: Iterable[Any]) -> bool:
     """``has_torch_function`` that knows of no mode of ours."""
-    depth = torch._C._len_torch_function_stack()
-    top = torch._C._get_function_stack_at(depth - 1) if depth else None
+    depth = _len_torch_function_stack()
+    top = _get_function_stack_at(depth - 1) if depth else None
     if not isinstance(top, _Mode):
-        return _HAS_TORCH_FUNCTION(arguments)
-    overrides._pop_mode()
+        return _HAS_TORCH_FUNCTION(args)
+    _pop_torch_function_stack()
     try:
-        return _HAS_TORCH_FUNCTION(arguments)
+        return _HAS_TORCH_FUNCTION(args)
     finally:
-        overrides._push_mode(top)
+        _push_on_torch_function_stack(top)
 
 
 def _enter(mode: _Mode) -> None:
@@ -259,11 +267,11 @@ def _enter(mode: _Mode) -> None:
             warnings.warn = _warn
             overrides.has_torch_function = _has_torch_function
         _ENTERED.append(mode)
-    overrides._push_mode(mode)
+    _push_on_torch_function_stack(mode)
 
 
 def _leave(mode: _Mode) -> None:
-    overrides._pop_mode()
+    _pop_torch_function_stack()
     with _LOCK:
         _ENTERED.remove(mode)
         if not _ENTERED:

@@ -38,7 +38,7 @@ class Makers:
         memory = _memory(tensor)
         if memory:
             known = self._written.get(memory)
-            reference = known[0] if known is not None else StorageWeakRef(tensor.untyped_storage())
+            reference = known[0] if known is not None else StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
             self._written[memory] = (reference, number)
 
 
@@ -61,12 +61,7 @@ def changed_in_place(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
         changed += tensors_in(args[0])
     elif args and isinstance(args[0], Tensor):
         first = args[0]
-        if (
-            name == "setitem"
-            or name == "data.set"
-            or name.endswith("_")
-            or (output is first and _inplace(args, kwargs))
-        ):
+        if name.endswith(("_", "setitem", "data.set")) or (output is first and _inplace(args, kwargs)):
             changed.append(first)
     return changed
 

@@ -4,26 +4,27 @@ The script's loops have a probe (``probes``). The first iterations of a loop are
 it is clear what they are (``dependence``). A loop that trains is then told step by step; all others are never looked at again.
 """
 
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from types import CodeType, FrameType
+from itertools import pairwise
+from types import FrameType
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from descend.record.events import Listener, Unseen
 from descend.watch import probes
-from descend.watch.budget import is_recorded, is_sampled
+from descend.watch.budget import is_recorded, is_sampled, next_candidate
 from descend.watch.dependence import Flow, Verdict, judge
-from descend.watch.function_mode import Tap, tap
+from descend.watch.function_mode import tap
+from descend.watch.iterations import Iteration, Site, Step, let_go, value_at, version_of
 from descend.watch.operations import OperationRecorder
+from descend.watch.places import Place
 from descend.watch.probes import LOOPS, instrument
 from descend.watch.quiet import modes_are_on, quiet
-from descend.watch.variables import is_one_number, numbers_of, tensors_of, value_of, variables_of
+from descend.watch.variables import VariableNames, is_one_number, numbers_of, tensors_of, value_of, variables_of
 
 __all__ = ["LoopWatcher", "instrument"]
 
@@ -34,8 +35,6 @@ _COPIED = 32 * 2**20  # bytes of parameters that are copied before a sampled ste
 _FALLS = 5  # steps in a row that a number has to fall in to be taken for the loss, if its name does not say so
 
 _NOTHING: Mapping[str, Tensor] = {}
-
-Place = tuple[str, int]
 
 
 class Observer(Protocol):
@@ -60,49 +59,9 @@ class Observer(Protocol):
     ) -> None: ...
 
 
-@dataclass(slots=True)
-class _Site:
-    """What is known of one loop."""
-
-    number: int
-    place: "Place"
-    begun: int = 0  # iterations so far
-    verdict: Verdict | None = None  # once it is a training
-    last_loss: Any = None  # the value the variable had: the same one again was not computed anew
-    version: tuple[int, int] = (0, 0)  # of the first parameter, after the last step
-    silent: bool = False  # parameters are changed in a way that leaves no trace but their values
-    waiting: list["_Step"] = field(default_factory=list)  # until it is sure that the loss is one
-
-
-@dataclass(slots=True)
-class _Step:
-    loss: Any
-    parameters: dict[str, Tensor]
-    seconds: float
-    before: dict[str, Tensor]
-
-
-@dataclass(slots=True)
-class _Iteration:
-    """One that has begun and not ended."""
-
-    site: _Site
-    frame: int  # id
-    code: CodeType
-    backward_calls: int
-    steps: int
-    began: float = 0.0
-    flow: Flow | None = None  # while it is looked at closely
-    starts: dict[str, int] = field(default_factory=dict)
-    before: dict[str, Tensor] = field(default_factory=dict)
-    held: dict[int, tuple[str, Tensor]] = field(default_factory=dict)  # small tensors, alive for their names
-    sampled: bool = False
-    recorded: Any = None  # the recording that was begun for it
-
-
 class _Local(threading.local):
     def __init__(self) -> None:
-        self.open: list[_Iteration] = []
+        self.open: list[Iteration] = []
         self.busy = False
 
 
@@ -114,9 +73,8 @@ class LoopWatcher:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
-        self._sites: dict[int, _Site] = {}
+        self._sites: dict[int, Site] = {}
         self._local = _Local()
-        self._quiet_trainings: list[tuple[int, tuple[str, ...]]] = []  # loops that may train, without a loss
         self.cost_seconds = 0.0
 
     def start(self) -> None:
@@ -126,7 +84,7 @@ class LoopWatcher:
     def stop(self) -> None:
         """Tell the last step, and listen no more."""
         for iteration in reversed(self._local.open):
-            self._close_look(iteration)
+            self._let_go(iteration)
         self._local.open.clear()
         probes.listen_no_more()
         tap().settle()
@@ -138,19 +96,44 @@ class LoopWatcher:
         at = time.perf_counter()
         local.busy = True
         try:
-            self._end(number, frame, at)
-            if not left:
-                self._begin(number, frame)
+            if left or not self._went_on(number, frame, at):
+                self._end(number, frame, at)
+                if not left:
+                    self._begin(number, frame)
         except Exception as error:  # noqa: BLE001 - the script goes on, whatever we could not make of it
             self._give_up(number, error)
         finally:
             local.busy = False
             self.cost_seconds += time.perf_counter() - at
 
+    def _went_on(self, number: int, frame: FrameType, at: float) -> bool:
+        """From one step that was not looked at to the next: the way that nearly all iterations take. False where it is not one."""
+        stack, observer = self._local.open, self._observer
+        if not stack:
+            return False
+        iteration = stack[-1]
+        site = iteration.site
+        step = observer.step
+        if (
+            site.number != number
+            or iteration.frame != id(frame)
+            or not iteration.plain
+            or iteration.steps != step
+            or iteration.backward_calls != observer.backward_calls
+            or step + 2 >= site.candidate
+        ):
+            return False
+        stack.pop()  # so that only the loops around it are forgotten
+        self._told_quickly(site, frame, at - iteration.began)
+        stack.append(iteration)
+        iteration.steps = observer.step
+        iteration.began = time.perf_counter()
+        return True
+
     def _begin(self, number: int, frame: FrameType) -> None:
         site = self._sites.get(number)
         if site is None:
-            site = self._sites[number] = _Site(number, (LOOPS[number].file, LOOPS[number].line))
+            site = self._sites[number] = Site(number, (LOOPS[number].file, LOOPS[number].line))
         site.begun += 1
         if site.verdict is None and site.begun > _LAST_LOOK:
             self._forget(site)
@@ -158,7 +141,7 @@ class LoopWatcher:
         observer, stack = self._observer, self._local.open
         if stack and stack[-1].frame != id(frame):
             self._drop_dead(frame)
-        iteration = _Iteration(site, id(frame), frame.f_code, observer.backward_calls, observer.step)
+        iteration = Iteration(site, id(frame), frame.f_code, observer.backward_calls, observer.step)
         if site.verdict is not None:
             self._prepare(iteration, frame)
         elif site.begun in _LOOKS:
@@ -174,14 +157,19 @@ class LoopWatcher:
         if position < 0:
             return
         for inner in reversed(stack[position + 1 :]):
-            self._close_look(inner)
+            self._let_go(inner)
         iteration = stack[position]
         del stack[position:]
         self._close_look(iteration)
-        if iteration.backward_calls != self._observer.backward_calls or (iteration.flow and iteration.flow.autograd):
-            self._forget(iteration.site)
-        elif iteration.steps != self._observer.step:
-            self._forget(iteration.site)  # the steps are those of a loop inside it
+        others = iteration.steps != self._observer.step  # the steps of a loop inside it
+        if (
+            others
+            or iteration.backward_calls != self._observer.backward_calls
+            or (iteration.flow and iteration.flow.autograd)
+        ):
+            self._drop_recording(iteration)
+            if iteration.site.verdict is None:
+                self._forget(iteration.site)
         elif iteration.site.verdict is not None:
             self._told(iteration, frame, at - iteration.began)
         elif iteration.flow is not None:
@@ -189,27 +177,25 @@ class LoopWatcher:
 
     # --- the first iterations: what kind of loop is it? ------------------------------------------------------------------------
 
-    def _look(self, iteration: _Iteration, frame: FrameType) -> None:
+    def _look(self, iteration: Iteration, frame: FrameType) -> None:
         flow = Flow()
-        if self._mode().listen(flow.heard):
+        if tap().listen(flow.heard):
             return  # it cannot be looked at now; perhaps the next time
         iteration.flow = flow
         loop = LOOPS[iteration.site.number]
-        recorder = self._recorder()
+        variables = variables_of(frame)
         with quiet():
-            for path, tensor in tensors_of(variables_of(frame), loop.temporary).items():
+            for path, tensor in tensors_of(variables, loop.temporary).items():
                 iteration.starts[path] = flow.node(tensor)
                 if tensor.numel() * tensor.element_size() <= _SMALL:
                     iteration.before[path] = tensor.detach().clone()
-                    iteration.held[id(tensor)] = (path, tensor)
-        if recorder is not None and is_recorded(self._observer.step + 1) and recorder.current is None:
-            recorder.begin_step(self._observer.step + 1)
-            iteration.recorded = recorder.current
+        self._record(iteration, variables)
 
-    def _judge(self, iteration: _Iteration, frame: FrameType, seconds: float) -> None:
+    def _judge(self, iteration: Iteration, frame: FrameType, seconds: float) -> None:
         site, flow = iteration.site, iteration.flow
         assert flow is not None
         if flow.too_long:
+            self._drop_recording(iteration)
             self._forget(site)
             return
         loop, variables = LOOPS[site.number], variables_of(frame)
@@ -224,15 +210,15 @@ class LoopWatcher:
                 for path, value in numbers_of(variables, loop.stored).items()
             }
         verdict = judge(flow, iteration.starts, ends, numbers)
-        if verdict.parameters and not verdict.loss:
-            self._ambiguous(site, verdict)
         if not verdict.loss:
             self._drop_recording(iteration)
+            if verdict.parameters:
+                self._ambiguous(site, verdict)
             return
         site.verdict = verdict
         self._told(iteration, frame, seconds)
 
-    def _ambiguous(self, site: _Site, verdict: Verdict) -> None:
+    def _ambiguous(self, site: Site, verdict: Verdict) -> None:
         loop = LOOPS[site.number]
         names, candidates = ", ".join(verdict.parameters), ", ".join(verdict.candidates)
         self._observer.emit(
@@ -246,13 +232,14 @@ class LoopWatcher:
 
     # --- a loop that trains ----------------------------------------------------------------------------------------------------
 
-    def _prepare(self, iteration: _Iteration, frame: FrameType) -> None:
+    def _prepare(self, iteration: Iteration, frame: FrameType) -> None:
         """Before a step: at sampled ones, what the parameters are."""
         site, observer = iteration.site, self._observer
         coming = observer.step + 1
         assert site.verdict is not None
         iteration.sampled = bool(site.waiting) or not site.verdict.sure or is_sampled(coming, observer.share())
         if not iteration.sampled:
+            iteration.plain, site.candidate = True, next_candidate(coming)
             return
         variables, copied = variables_of(frame), 0
         with quiet():
@@ -262,14 +249,11 @@ class LoopWatcher:
                     copied += tensor.numel() * tensor.element_size()
                     if copied <= _COPIED:
                         iteration.before[path] = tensor.detach().clone()
-        recorder = self._recorder()
-        if recorder is not None and is_recorded(coming) and recorder.current is None:
-            recorder.begin_step(coming)
-            iteration.recorded = recorder.current
+        self._record(iteration, variables)
 
-    def _told(self, iteration: _Iteration, frame: FrameType, seconds: float) -> None:
+    def _told(self, iteration: Iteration, frame: FrameType, seconds: float) -> None:
         """After an iteration: a step, if the parameters moved."""
-        site, observer = iteration.site, self._observer
+        site = iteration.site
         verdict = site.verdict
         assert verdict is not None
         if not (iteration.sampled or iteration.flow is not None or site.waiting):
@@ -288,11 +272,13 @@ class LoopWatcher:
             return
         detailed = iteration.sampled or iteration.flow is not None
         before = {path: iteration.before[path] for path in verdict.parameters if path in iteration.before}
-        site.waiting.append(_Step(loss, parameters if detailed else {}, seconds, before if detailed else {}))
+        site.waiting.append(Step(loss, parameters if detailed else {}, seconds, before if detailed else {}))
         if verdict.sure:
             self._tell(site)
         elif not self._falls(site):
+            self._drop_recording(iteration)
             self._ambiguous(site, verdict)
+            return
         elif len(site.waiting) >= _FALLS:
             site.verdict = Verdict(verdict.parameters, verdict.loss, sure=True, candidates=verdict.candidates)
             self._tell(site)
@@ -303,21 +289,21 @@ class LoopWatcher:
             return
         self._end_recording(iteration)
 
-    def _told_quickly(self, site: _Site, frame: FrameType, seconds: float) -> None:
+    def _told_quickly(self, site: Site, frame: FrameType, seconds: float) -> None:
         """After an iteration that was not looked at: whether something moved, and the loss."""
         variables, module = frame.f_locals, frame.f_globals
         assert site.verdict is not None
-        first = _at(variables, module, site.verdict.parameters[0])
-        value = _at(variables, module, site.verdict.loss)
+        first = value_at(variables, module, site.verdict.parameters[0])
+        value = value_at(variables, module, site.verdict.loss)
         if variables is not module:
-            _let_go(variables)
+            let_go(variables)
         if not isinstance(first, Tensor):
             return
         if modes_are_on():
             with quiet():
-                version, loss = _version(first), self._loss(site, value)
+                version, loss = version_of(first), self._loss(site, value)
         else:
-            version, loss = _version(first), self._loss(site, value)
+            version, loss = version_of(first), self._loss(site, value)
         if version == site.version and not site.silent:
             return
         site.version = version
@@ -329,11 +315,11 @@ class LoopWatcher:
     def _forget_around(self) -> None:
         """The loops around one that trains are no trainings of their own."""
         for around in self._local.open:
-            self._close_look(around)
+            self._let_go(around)
             self._forget(around.site)
         self._local.open.clear()
 
-    def _tell(self, site: _Site) -> None:
+    def _tell(self, site: Site) -> None:
         with quiet():  # what is computed to tell it is none of the step's operations
             for step in site.waiting:
                 self._observer.hand_step(step.loss, step.parameters, site.place, step.seconds, step.before)
@@ -341,15 +327,15 @@ class LoopWatcher:
         self._forget_around()
 
     @staticmethod
-    def _falls(site: _Site) -> bool:
+    def _falls(site: Site) -> bool:
         losses = [float(step.loss) for step in site.waiting if step.loss is not None]
-        return len(losses) == len(site.waiting) and all(a > b for a, b in zip(losses, losses[1:], strict=False))
+        return len(losses) == len(site.waiting) and all(a > b for a, b in pairwise(losses))
 
     @staticmethod
-    def _moved(iteration: _Iteration, parameters: Mapping[str, Any]) -> bool:
+    def _moved(iteration: Iteration, parameters: Mapping[str, Any]) -> bool:
         """Whether the parameters have changed: by their values where they were copied, else by identity and version."""
         site = iteration.site
-        version = _version(next(iter(parameters.values())))
+        version = version_of(next(iter(parameters.values())))
         traces = version != site.version
         site.version = version
         before = iteration.before
@@ -364,7 +350,7 @@ class LoopWatcher:
         return changed
 
     @staticmethod
-    def _loss(site: _Site, value: Any) -> Any:
+    def _loss(site: Site, value: Any) -> Any:
         """The loss of this step; None where the variable was not assigned in it. On a device it stays a tensor, read later."""
         if value is site.last_loss or not is_one_number(value):
             return None
@@ -384,33 +370,44 @@ class LoopWatcher:
             caller = caller.f_back
         for iteration in self._local.open:
             if (iteration.frame, iteration.code) not in alive:
-                self._close_look(iteration)
-                self._drop_recording(iteration)
+                self._let_go(iteration)
         self._local.open = [each for each in self._local.open if (each.frame, each.code) in alive]
 
-    def _close_look(self, iteration: _Iteration) -> None:
+    def _let_go(self, iteration: Iteration) -> None:
+        self._close_look(iteration)
+        self._drop_recording(iteration)
+
+    def _close_look(self, iteration: Iteration) -> None:
         if iteration.flow is not None:
-            self._mode().leave(iteration.flow.heard)
+            tap().leave(iteration.flow.heard)
 
-    def _end_recording(self, iteration: _Iteration) -> None:
-        recorder = self._recorder()
-        if recorder is not None and iteration.recorded is not None and recorder.current is iteration.recorded:
-            names = {key: path for key, (path, _) in iteration.held.items()}
-            recorder.end_step(self._observer.step, names)
+    def _record(self, iteration: Iteration, variables: Mapping[str, Any]) -> None:
+        """Begin to record its operations, if it may be a step whose operations are told."""
+        recorder, coming = self._recorder(), self._observer.step + 1
+        if recorder is not None and is_recorded(coming):
+            names = VariableNames(variables, LOOPS[iteration.site.number].temporary)
+            iteration.recording = recorder.begin_aside(coming, names)
 
-    def _drop_recording(self, iteration: _Iteration) -> None:
-        recorder = self._recorder()
-        if recorder is not None and iteration.recorded is not None and recorder.current is iteration.recorded:
-            recorder.drop_step()
+    def _end_recording(self, iteration: Iteration) -> None:
+        recorder, recording = self._recorder(), iteration.recording
+        iteration.recording = None
+        if recorder is None:
+            return
+        recorder.drop_step()  # what the observer records since the last step of its own belongs to this one
+        if recording is not None:
+            recorder.end_aside(recording, self._observer.step)
+
+    def _drop_recording(self, iteration: Iteration) -> None:
+        recorder, recording = self._recorder(), iteration.recording
+        iteration.recording = None
+        if recorder is not None and recording is not None:
+            recorder.drop_aside(recording)
 
     def _recorder(self) -> OperationRecorder | None:
-        recorder = getattr(self._observer, "recorder", None)
+        recorder = self._observer.recorder
         return recorder if isinstance(recorder, OperationRecorder) else None
 
-    def _mode(self) -> Tap:
-        return tap()
-
-    def _forget(self, site: _Site) -> None:
+    def _forget(self, site: Site) -> None:
         probes.ignore(site.number)
         self._sites.pop(site.number, None)
 
@@ -419,27 +416,7 @@ class LoopWatcher:
         loop = LOOPS[number]
         with suppress(Exception):
             for iteration in self._local.open:
-                self._close_look(iteration)
+                self._let_go(iteration)
             self._local.open.clear()
         why = f"watching it failed: {type(error).__name__}: {error}"
         self._observer.emit(Unseen("the steps of a loop without backward", why, (loop.file, loop.line)))
-
-
-def _version(tensor: Tensor) -> tuple[int, int]:
-    """Another one after the variable was assigned or the tensor was written to, save through ``.data``."""
-    return id(tensor), 0 if tensor.is_inference() else tensor._version
-
-
-def _at(variables: Mapping[str, Any], module: Mapping[str, Any], path: str) -> Any:
-    """:func:`value_of`, quicker for what stands in a variable of its own."""
-    if path in variables:
-        return variables[path]
-    if path in module:
-        return module[path]
-    name = path.partition(".")[0].partition("[")[0]
-    return value_of(variables if name in variables else module, path)
-
-
-def _let_go(variables: Any) -> None:
-    if sys.version_info < (3, 13):
-        variables.clear()  # see variables_of

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C import _functorch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from descend.record.events import Listener, Operations, Unseen
@@ -33,48 +34,45 @@ class OperationRecorder:
 
     def __init__(self, emit: Listener, name_of: Callable[[Tensor], str], own: Callable[[str], bool]) -> None:
         self._emit, self._name_of, self._places = emit, name_of, Places(own)
-        self._threads: dict[int, _Step] = {}
+        self._steps: dict[int, Recording] = {}  # by thread
+        self._heard: dict[int, list[Recording]] = {}  # all recordings of a thread
         self._told: set[str] = set()
-        self._modules = _ModuleHooks(self._threads)
+        self._modules = _ModuleHooks(self._heard)
 
     def begin_step(self, step: int) -> None:
         """Listen to this thread from now on."""
         thread = threading.get_ident()
-        if thread in self._threads:
-            self._drop(thread)
-        tap().settle()
-        recording = _Step(self._places, self._name_of)
-        why = tap().listen(recording.heard)
-        if why:
-            self._tell_unseen(step, why)
-            return
-        self._threads[thread] = recording
-        self._modules.set_up()
+        if thread in self._steps:
+            self._stop(thread, self._steps.pop(thread))
+        recording = self.begin_aside(step)
+        if recording is not None:
+            self._steps[thread] = recording
 
-    @property
-    def current(self) -> object | None:
-        """What is being recorded in this thread: the same object as long as it is the same step."""
-        return self._threads.get(threading.get_ident())
-
-    def drop_step(self) -> None:
-        """Stop listening to this thread and tell nothing: it was no step."""
-        if self.current is not None:
-            self._drop(threading.get_ident())
-
-    def end_step(self, step: int, names: Mapping[int, str] | None = None) -> None:
-        """Stop listening to this thread and tell what was heard; nothing, if nobody listened.
-
-        ``names`` are those of tensors that ``name_of`` does not know, by identity.
-        """
-        thread = threading.get_ident()
-        recording = self._threads.get(thread)
+    def end_step(self, step: int) -> None:
+        """Stop listening to this thread and tell what was heard; nothing, if nobody listened."""
+        recording = self._steps.pop(threading.get_ident(), None)
         if recording is None:
             tap().settle()
             return
-        fault = self._drop(thread)
-        known = names or {}
+        self.end_aside(recording, step)
+
+    def begin_aside(self, step: int, name_of: Callable[[Tensor], str] | None = None) -> "Recording | None":
+        """A recording of its own beside the one that ``begin_step`` began, with names of its own. None where nobody can listen."""
+        tap().settle()
+        recording = Recording(self._places, name_of or self._name_of)
+        why = tap().listen(recording.heard)
+        if why:
+            self._tell_unseen(step, why)
+            return None
+        self._heard.setdefault(threading.get_ident(), []).append(recording)
+        self._modules.set_up()
+        return recording
+
+    def end_aside(self, recording: "Recording", step: int) -> None:
+        """It was step number ``step``: tell it."""
+        fault = self._stop(threading.get_ident(), recording)
         with quiet():
-            rows = recording.rows(lambda tensor: self._name_of(tensor) or known.get(id(tensor), ""))
+            rows = recording.rows()
         if rows:
             self._emit(Operations(step, rows))
         if fault is not None:
@@ -82,18 +80,33 @@ class OperationRecorder:
         if recording.full:
             self._tell_unseen(step, f"a step has more than {_MOST:,} of them")
 
+    def drop_aside(self, recording: "Recording") -> None:
+        """It was no step: tell nothing."""
+        self._stop(threading.get_ident(), recording)
+
+    def drop_step(self) -> None:
+        """Stop listening to this thread and tell nothing: it was no step."""
+        recording = self._steps.pop(threading.get_ident(), None)
+        if recording is not None:
+            self._stop(threading.get_ident(), recording)
+
     def close(self) -> None:
         """Stop listening for good."""
-        for thread in tuple(self._threads):
-            self._drop(thread)
+        for thread, recordings in tuple(self._heard.items()):
+            for recording in tuple(recordings):
+                self._stop(thread, recording)
+        self._steps.clear()
         tap().settle()
 
-    def _drop(self, thread: int) -> Exception | None:
-        recording = self._threads.pop(thread)
-        fault = recording.leave()
-        if not self._threads:
+    def _stop(self, thread: int, recording: "Recording") -> Exception | None:
+        recordings = self._heard.get(thread, [])
+        if recording in recordings:
+            recordings.remove(recording)
+        if not recordings:
+            self._heard.pop(thread, None)
+        if not self._heard:
             self._modules.take_down()
-        return fault
+        return recording.leave()
 
     def _tell_unseen(self, step: int, why: str) -> None:
         if why not in self._told:
@@ -135,8 +148,10 @@ class _Owner:
     kind: str
 
 
-@dataclass(slots=True)
-class _Step:
+@dataclass(slots=True, eq=False)
+class Recording:
+    """What is heard of one step in one thread."""
+
     places: Places
     name_of: Callable[[Tensor], str]
     full: bool = False
@@ -163,6 +178,7 @@ class _Step:
             return
         if len(self._rows) >= _MOST:
             self.full = True
+            self._tap.leave(self.heard)
             return
         inputs = [self._source(tensor) for tensor in tensors_in((args, kwargs), 4)]
         number = len(self._rows)
@@ -172,9 +188,27 @@ class _Step:
         for tensor in tensors_in(output):
             self._makers.made(tensor, number)
 
-    def rows(self, name_of: Callable[[Tensor], str]) -> tuple[Mapping[str, Any], ...]:
+    def entered(self, module: nn.Module) -> None:
+        """What follows is the module's."""
+        kind = type(module).__name__
+        owner = _Owner(weakref.ref(module), "", kind)
+        for caller, above in reversed(self.calls):
+            path = _path_inside(caller, module)
+            if path is not None:
+                owner = _Owner(above.root, f"{above.path}.{path}".strip("."), kind)
+                break
+        self.calls.append((module, owner))
+
+    def left(self, module: nn.Module) -> None:
+        """What follows is its caller's again."""
+        for position in reversed(range(len(self.calls))):
+            if self.calls[position][0] is module:
+                del self.calls[position:]
+                return
+
+    def rows(self) -> tuple[Mapping[str, Any], ...]:
         """All operations as JSON values; here the numbers are read from the device."""
-        return tuple(self._as_json(number, row, name_of) for number, row in enumerate(self._rows))
+        return tuple(self._as_json(number, row) for number, row in enumerate(self._rows))
 
     def _read_from(self, tensor: Tensor, name: str, output: Any) -> None:
         if not isinstance(output, Tensor):
@@ -219,8 +253,8 @@ class _Step:
             small,
         )
 
-    @staticmethod
-    def _as_json(number: int, row: _Row, name_of: Callable[[Tensor], str]) -> dict[str, Any]:
+    def _as_json(self, number: int, row: _Row) -> dict[str, Any]:
+        name_of = self.name_of
         found: dict[str, Any] = {
             "index": number,
             "name": row.name,
@@ -243,8 +277,8 @@ class _Step:
 class _ModuleHooks:
     """Tells each thread's recording which module is being called."""
 
-    def __init__(self, threads: Mapping[int, _Step]) -> None:
-        self._threads = threads
+    def __init__(self, heard: Mapping[int, list[Recording]]) -> None:
+        self._heard = heard
         self._handles: list[Any] = []
 
     def set_up(self) -> None:
@@ -260,32 +294,17 @@ class _ModuleHooks:
         self._handles = []
 
     def _entered(self, module: nn.Module, args: Any) -> None:  # noqa: ARG002 - as PyTorch calls it
-        recording = self._threads.get(threading.get_ident())
-        if recording is None:
-            return
-        calls, kind = recording.calls, type(module).__name__
-        owner = _Owner(weakref.ref(module), "", kind)
-        for caller, above in reversed(calls):
-            path = _path_inside(caller, module)
-            if path is not None:
-                owner = _Owner(above.root, f"{above.path}.{path}".strip("."), kind)
-                break
-        calls.append((module, owner))
+        for recording in self._heard.get(threading.get_ident(), ()):
+            recording.entered(module)
 
     def _left(self, module: nn.Module, args: Any, output: Any) -> None:  # noqa: ARG002 - as PyTorch calls it
-        recording = self._threads.get(threading.get_ident())
-        if recording is None:
-            return
-        calls = recording.calls
-        for position in reversed(range(len(calls))):
-            if calls[position][0] is module:
-                del calls[position:]
-                return
+        for recording in self._heard.get(threading.get_ident(), ()):
+            recording.left(module)
 
 
 def _path_inside(caller: nn.Module, module: nn.Module) -> str | None:
     """How the caller calls the module: ``fc1``, ``layers.0``; None where it is none of its parts."""
-    for name, part in caller._modules.items():
+    for name, part in caller._modules.items():  # noqa: SLF001 - named_children leaves out a module's second name
         if part is module:
             return name
     return next((name for name, part in caller.named_modules() if part is module and name), None)
@@ -347,5 +366,5 @@ def _has_plain_values(tensor: Tensor) -> bool:
         and not tensor.is_quantized
         and not tensor.is_nested
         and type(tensor) in (Tensor, nn.Parameter)
-        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+        and not _functorch.is_functorch_wrapped_tensor(tensor)
     )

@@ -189,11 +189,9 @@ def _last_name(node: ast.AST) -> str:
 
 
 def _call(number: int, beside: ast.stmt) -> ast.stmt:
-    place = {
-        "lineno": beside.lineno,
-        "col_offset": beside.col_offset,
-        "end_lineno": beside.lineno,
-        "end_col_offset": beside.col_offset,
-    }
-    call = ast.Call(ast.Name(PROBE, ast.Load(), **place), [ast.Constant(number, **place)], [], **place)
-    return ast.Expr(call, **place)
+    statement = ast.Expr(ast.Call(ast.Name(PROBE, ast.Load()), [ast.Constant(number)], []))
+    for node in ast.walk(statement):
+        if isinstance(node, ast.expr | ast.stmt):
+            node.lineno = node.end_lineno = beside.lineno
+            node.col_offset = node.end_col_offset = beside.col_offset
+    return statement

@@ -141,7 +141,7 @@ class WatchCollector:
             "lr": dict(self._rates),
             "batches": self._first_batches(),
             "phases": self._phases.rows(self._started.sources if self._started else {}),
-            "phases_of_first_steps": self._phases.only_first_steps,
+            "phase_steps": self._phases.timed,
             "parameters": [self._parameter(each, values or {}) for each in self._parameters.seen],
             "evaluations": [_evaluation_row(each) for each in self._evaluations],
             "evaluations_left_out": self._counts["evaluations"] - len(self._evaluations),

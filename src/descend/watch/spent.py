@@ -15,15 +15,17 @@ Place = tuple[str, int]
 _WARM_UP = 1  # the first step allocates what all later ones use; its times say nothing about them
 _IN_FULL = 20  # the first steps are watched in so much detail that they take longer than the rest
 _ENOUGH = 5  # so many later steps say more than the first ones
+_MANY = 30  # so many have a mean that single odd ones do not move
 
 
 class Phases:
-    """Adds up the phase times of sampled steps: those of the first steps, which are watched in full, apart from the rest."""
+    """Keeps the phase times of sampled steps: those of the first steps, which are watched in full, apart from the rest."""
 
     def __init__(self) -> None:
         self.steps: set[int] = set()
-        self._early: list[PhaseTimes] = []
-        self._later = _Sum()
+        self._first: list[PhaseTimes] = []
+        self._later: list[PhaseTimes] = []  # at most _MANY: of more there is the sum
+        self._sum = _Sum()
         self._extents: list[tuple[int, str, int, int]] = []  # first step, file, lowest and highest line: one a change
 
     def add(self, event: PhaseTimes) -> None:
@@ -32,10 +34,12 @@ class Phases:
         if (
             len(event.seconds) > 1 and event.step > _WARM_UP
         ):  # a loop that could not be divided says nothing of its phases
-            if event.step <= _IN_FULL or self._later.steps < _ENOUGH:
-                self._early.append(event)
-            if event.step > _IN_FULL:
-                self._later.add(event)
+            if event.step <= _IN_FULL:
+                self._first.append(event)
+            else:
+                self._sum.add(event)
+                if len(self._later) < _MANY:
+                    self._later.append(event)
         places = [place for place in event.places.values() if place[0]]
         if places:
             file = Counter(file for file, _ in places).most_common(1)[0][0]
@@ -45,24 +49,25 @@ class Phases:
                 self._extents.append((event.step, *extent))
 
     @property
-    def only_first_steps(self) -> bool:
-        """Whether ``rows`` speaks of the first steps, because too few later ones were sampled."""
-        return self._later.steps < _ENOUGH
+    def timed(self) -> int:
+        """The number of steps that ``rows`` speaks of."""
+        return self._sum.steps if self._sum.steps >= _ENOUGH else len(self._first) + len(self._later)
 
     def rows(self, sources: Mapping[str, str]) -> list[dict[str, Any]]:
         """Each phase in the order of the cycle: its share, seconds a step, and the line where most of its time went.
 
-        Of many later steps it is the mean; of the first ones the median, because single ones of them wait for something that
-        is made or read for the first time.
+        Of many later steps it is the mean. Of few, and of the first ones where there are no others, it is the median: single ones
+        wait for something that happens once.
         """
-        places = self._later
-        if self.only_first_steps:
-            places = _Sum()
-            for event in self._early:
-                places.add(event)
-            typical = {phase: median(e.seconds.get(phase, 0.0) for e in self._early) for phase in places.phases()}
+        if self._sum.steps >= _MANY:
+            places = self._sum
+            typical = {phase: places.mean(phase) for phase in places.phases()}
         else:
-            typical = {phase: self._later.mean(phase) for phase in self._later.phases()}
+            few = self._later if len(self._later) >= _ENOUGH else [*self._first, *self._later]
+            places = _Sum()
+            for event in few:
+                places.add(event)
+            typical = {phase: median(each.seconds.get(phase, 0.0) for each in few) for phase in places.phases()}
         parts = shares(typical) or {}
         rows = []
         for phase, seconds in typical.items():

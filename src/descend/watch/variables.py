@@ -1,12 +1,13 @@
 """The tensors and numbers that the variables of a frame hold, by the words the user's code has for them: ``w``, ``net.W1``."""
 
 import sys
+import weakref
 from collections.abc import Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch._C import _functorch
 
 _DEEPEST = 3
 _WIDEST = 200  # items of a list or a dictionary, attributes of an object
@@ -53,14 +54,32 @@ def value_of(variables: Mapping[str, Any], path: str) -> Any:
 
 
 def tensors_of(variables: Mapping[str, Any], temporary: frozenset[str]) -> dict[str, Tensor]:
-    """Float tensors by path, each once: under the shortest path, and not under a name of a loop's items if it has another."""
+    """Float tensors by path, each once."""
+    return {path: tensor for path, tensor in _all_tensors(variables, temporary) if tensor.is_floating_point()}
+
+
+class VariableNames:
+    """The paths of tensors, as they were when this was made; keeps none of them alive."""
+
+    def __init__(self, variables: Mapping[str, Any], temporary: frozenset[str]) -> None:
+        self._known = {id(tensor): (weakref.ref(tensor), path) for path, tensor in _all_tensors(variables, temporary)}
+
+    def __call__(self, tensor: Tensor) -> str:
+        """The tensor's path; "" where there is none."""
+        reference, path = self._known.get(id(tensor), (None, ""))
+        return path if reference is not None and reference() is tensor else ""
+
+
+def _all_tensors(variables: Mapping[str, Any], temporary: frozenset[str]) -> Iterator[tuple[str, Tensor]]:
+    """Under the shortest path, and not under a name that a loop gives to its items where there is another."""
     found: dict[int, tuple[tuple[bool, int], str, Tensor]] = {}
     for depth, path, value in _walk(variables):
-        if isinstance(value, Tensor) and type(value) in (Tensor, nn.Parameter) and value.is_floating_point():
+        if isinstance(value, Tensor) and type(value) in (Tensor, nn.Parameter):
             rank = (path in temporary, depth)
             if id(value) not in found or rank < found[id(value)][0]:
                 found[id(value)] = (rank, path, value)
-    return {path: tensor for _, path, tensor in found.values()}
+    for _, path, tensor in found.values():
+        yield path, tensor
 
 
 def numbers_of(variables: Mapping[str, Any], stored: frozenset[str]) -> dict[str, Any]:
@@ -79,7 +98,7 @@ def is_one_number(value: Any) -> bool:
         and type(value) in (Tensor, nn.Parameter)
         and value.is_floating_point()
         and value.numel() == 1
-        and not torch._C._functorch.is_functorch_wrapped_tensor(value)
+        and not _functorch.is_functorch_wrapped_tensor(value)
     )
 
 

@@ -1,0 +1,78 @@
+"""What is known of a loop and of its iterations while they run, and quick looks at their variables."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from torch import Tensor
+
+from descend.watch.dependence import Flow, Verdict
+from descend.watch.operations import Recording
+from descend.watch.places import Place
+from descend.watch.variables import value_of
+
+
+@dataclass(slots=True)
+class Site:
+    """What is known of one loop."""
+
+    number: int
+    place: Place
+    begun: int = 0  # iterations so far
+    verdict: Verdict | None = None  # once it is a training
+    last_loss: Any = None  # the value the variable had: the same one again was not computed anew
+    version: tuple[int, int] = (0, 0)  # of the first parameter, after the last step
+    candidate: int = 0  # the next step that may be sampled
+    silent: bool = False  # parameters are changed in a way that leaves no trace but their values
+    waiting: list["Step"] = field(default_factory=list)  # until it is sure that the loss is one
+
+
+@dataclass(slots=True)
+class Step:
+    """One that is to be told."""
+
+    loss: Any
+    parameters: dict[str, Tensor]
+    seconds: float
+    before: dict[str, Tensor]
+
+
+@dataclass(slots=True)
+class Iteration:
+    """One that has begun and not ended."""
+
+    site: Site
+    frame: int  # id
+    code: CodeType
+    backward_calls: int
+    steps: int
+    began: float = 0.0
+    flow: Flow | None = None  # while it is looked at closely
+    starts: dict[str, int] = field(default_factory=dict)
+    before: dict[str, Tensor] = field(default_factory=dict)
+    sampled: bool = False
+    plain: bool = False  # of a training, and not sampled
+    recording: Recording | None = None
+
+
+def version_of(tensor: Tensor) -> tuple[int, int]:
+    """Another one after the variable was assigned or the tensor was written to, save through ``.data``."""
+    return id(tensor), 0 if tensor.is_inference() else tensor._version  # noqa: SLF001 - PyTorch's own documentation calls it so
+
+
+def value_at(variables: Mapping[str, Any], module: Mapping[str, Any], path: str) -> Any:
+    """:func:`value_of`, quicker for what stands in a variable of its own."""
+    if path in variables:
+        return variables[path]
+    if path in module:
+        return module[path]
+    name = path.partition(".")[0].partition("[")[0]
+    return value_of(variables if name in variables else module, path)
+
+
+def let_go(variables: Any) -> None:
+    """Empty the copy of a frame's variables that was looked at."""
+    if sys.version_info < (3, 13):
+        variables.clear()  # the frame would keep it, and every tensor in it
