@@ -285,7 +285,7 @@ def test_what_the_script_writes_into_its_data_is_in_the_next_batch():
     same(LOADERS["shuffled"], ways=[through])
 
 
-def test_rows_of_subsets_and_parts_may_be_exchanged():
+def test_rows_of_subsets_may_be_exchanged():
     def through(loader):
         subset = loader.dataset
         for number, batch in enumerate(loader):
@@ -294,12 +294,24 @@ def test_rows_of_subsets_and_parts_may_be_exchanged():
                 subset.indices[:] = reversed(subset.indices)
             if number == 1:
                 subset.indices = [index + 1 for index in subset.indices]
-                subset.dataset = ConcatDataset([table(10, seed=8), table(20, seed=9)])
             if number == 2:
-                subset.dataset.datasets[1] = table(25, seed=10)
+                subset.dataset = table(25, seed=9)
         yield from two_epochs(loader)
 
     same(lambda: DataLoader(Subset(table(), list(range(12))), batch_size=2), ways=[through])
+
+
+def test_parts_may_be_exchanged():
+    def through(loader):
+        for number, batch in enumerate(loader):
+            yield told(batch)
+            if number == 2:
+                loader.dataset.datasets[1] = table(25, seed=10)
+            if number == 4:
+                loader.dataset.cumulative_sizes[0] = 8
+        yield from two_epochs(loader)
+
+    same(lambda: DataLoader(two_tables(), batch_size=2), ways=[through])
 
 
 @pytest.mark.parametrize("stay", [True, False])

@@ -195,6 +195,8 @@ def test_what_the_script_does_to_its_data_is_noticed(vision):
         dataset.targets = (
             [target + 1 for target in dataset.targets] if type(dataset.targets) is list else dataset.targets + 1
         )
+
+    def normalise(dataset):
         dataset.transform.transforms.append(vision.transforms.Normalize([0.5], [0.5]))
 
     def exchange(dataset):
@@ -202,7 +204,7 @@ def test_what_the_script_does_to_its_data_is_noticed(vision):
         dataset.data.sort(-1)
 
     for make in (grey, coloured):
-        for what in (change, exchange):
+        for what in (change, normalise, exchange):
 
             def loader():
                 steps = transforms_of(vision, "normalised")

@@ -45,7 +45,7 @@ def same_bits(one, other):
 
 def test_the_public_names_are_these_and_no_others():
     names = ["Dataset", "DescendError", "Diverged", "Examples", "Model", "Recipe", "RecipeError", "Run", "UsageError"]
-    names += ["evaluate", "load", "train"]
+    names += ["evaluate", "load", "train", "watch"]
     assert sorted(descend.__all__) == names
     assert dir(descend) == sorted([*names, "__version__"])
     assert all(getattr(descend, name).__name__ == name for name in names)

@@ -130,7 +130,9 @@ class Watched:
             return run_notebook(self._notebook, arguments, ready=self._start)
         from descend.watch.probes import instrument
 
-        return _runner(self._wanted)(self._wanted.target, arguments, instrument=instrument, ready=self._start)
+        run = _runner(self._wanted)
+        status: int = run(self._wanted.target, arguments, instrument=instrument, ready=self._start)
+        return status
 
     def _start(self) -> None:
         assert self._session is not None
@@ -339,7 +341,7 @@ def open_debugger(frame: FrameType, step: int, loss: float | None) -> None:
 
     batch, parameters, lr = _facts(frame)
     step_table(open_console(stderr=True), step, lr, math.nan if loss is None else loss, batch, parameters)
-    open_at(frame, skip=("descend.*",))
+    open_at(frame)
 
 
 def _facts(frame: FrameType) -> tuple[list[TensorFacts], list[TensorFacts], float]:

@@ -24,7 +24,7 @@ class Layer(Protocol):
 class Loss(Protocol):
     """From the output and the targets to L, and to the gradient of L by the output, still to be multiplied by ``scale``."""
 
-    scale: float
+    scale: Tensor | None  # (); nothing to multiply by where it is None
 
     def forward(self, output: Tensor, y: Tensor) -> Tensor: ...
     def backward(self) -> Tensor: ...
@@ -98,13 +98,16 @@ class MeanSquaredError:
     """
 
     def __init__(self, like: Tensor) -> None:
-        self.error = torch.empty_like(like)
-        self.scale = 2 / like.numel()
+        self.error, self.square = torch.empty_like(like), torch.empty_like(like)
+        self.squares = self.square.view(-1)
+        self.sum, self.loss, self.n = like.new_zeros(()), like.new_zeros(()), like.new_tensor(like.numel())
+        self.scale: Tensor | None = like.new_tensor(2 / like.numel())  # as a tensor: kernels take those sooner
 
     def forward(self, prediction: Tensor, y: Tensor) -> Tensor:
         torch.sub(prediction, y, out=self.error)  # ŷ − y                                      (B, T)
-        loss: Tensor = _aten.mse_loss(prediction, y)  # L = Σ (ŷ − y)² / n                     ()
-        return loss
+        torch.mul(self.error, self.error, out=self.square)  # (ŷ − y)²                         (B, T)
+        torch.sum(self.squares, 0, out=self.sum)  # Σ (ŷ − y)²                                 ()
+        return torch.div(self.sum, self.n, out=self.loss)  # L = Σ (ŷ − y)² / n                ()
 
     def backward(self) -> Tensor:
         return self.error  # ∂L/∂ŷ = (2/n)·(ŷ − y), without its factor                         (B, T)
@@ -116,7 +119,7 @@ class CrossEntropy:
     def __init__(self, like: Tensor) -> None:
         self.log_p, self.dz = torch.empty_like(like), torch.empty_like(like)
         self.one = like.new_ones(())
-        self.scale = 1.0
+        self.scale: Tensor | None = None
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         self.y = y

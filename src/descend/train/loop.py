@@ -18,7 +18,7 @@ from descend.train.losses import Loss
 from descend.train.metrics import evaluate, scalars
 from descend.train.prepare import permutation
 from descend.train.recipe import Recipe
-from descend.train.sampling import Batches, Probe, is_sampled, is_snapshot
+from descend.train.sampling import Batches, Probe, Room, is_sampled, is_snapshot
 from descend.train.schedule import Schedule
 from descend.train.step import step
 
@@ -86,6 +86,7 @@ class Loop:
         self.steps_per_epoch = -(-self.rows // self.rows_a_step)
         self.schedule = Schedule(recipe, self.steps_per_epoch)
         self.log = StepLog(engine, emit)
+        self.room = Room(engine.parameters)
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
         self.look_at = 0.0
@@ -125,7 +126,7 @@ class Loop:
             lr = schedule.rate(number)
             probe, tick, healthy = None, _no_tick, True
             if is_sampled(number):
-                probe = tick = Probe(engine, number, epoch, batches, snapshot=is_snapshot(number))
+                probe = tick = Probe(engine, self.room, number, epoch, batches, snapshot=is_snapshot(number))
             step(engine, batches, lr, recipe.clip, tick, self.pauser(number, lr, probe))
             if probe is not None:
                 healthy = probe.measure()

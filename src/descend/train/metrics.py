@@ -38,9 +38,17 @@ def evaluate(module: nn.Module, examples: Examples, loss: Loss) -> dict[str, Any
 def outputs_in_parts(module: nn.Module, features: Tensor) -> list[Tensor]:
     """The model's outputs for all rows, some thousand rows at a time, in evaluation mode; every layer's mode is put back."""
     with evaluating(module):
-        if may_change_its_input(module):
-            return [module(part.clone()) for part in torch.split(features, ROWS_AT_ONCE)]
-        return [module(part) for part in torch.split(features, ROWS_AT_ONCE)]
+        copied = may_change_its_input(module)
+        outputs: Tensor | None = None
+        for start in range(0, len(features), ROWS_AT_ONCE):
+            part = features[start : start + ROWS_AT_ONCE]
+            output = module(part.clone() if copied else part)
+            if outputs is None:
+                # One tensor for all: many small ones that stay would keep the memory between them from being used again.
+                outputs = output.new_empty(len(features), *output.shape[1:])
+            outputs[start : start + len(output)] = output
+    assert outputs is not None
+    return list(torch.split(outputs, ROWS_AT_ONCE))
 
 
 def may_change_its_input(module: nn.Module) -> bool:

@@ -31,6 +31,7 @@ class SGD:
         self.values, self.gradients = parameters.values, parameters.gradients
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
         self.change = torch.empty_like(self.values)
+        self.lr, self.rate = 0.0, self.values.new_zeros(())  # as a tensor too: kernels take those sooner
         self.state: dict[str, Tensor] = {"velocity": torch.zeros_like(self.values)} if momentum else {}
 
     def update(self, lr: float) -> None:
@@ -41,7 +42,10 @@ class SGD:
         if self.momentum:
             velocity = self.state["velocity"].mul_(self.momentum).add_(gradients)  # v ← μ·v + g
             gradients = gradients.add(velocity, alpha=self.momentum) if self.nesterov else velocity  # g + μ·v, or v
-        torch.mul(gradients, lr, out=self.change)
+        if lr != self.lr:
+            self.lr = lr
+            self.rate.fill_(lr)
+        torch.mul(gradients, self.rate, out=self.change)
         self.values.sub_(self.change)  # θ ← θ − lr·g, rounded twice as `w -= lr * w.grad` is
 
 

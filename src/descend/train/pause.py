@@ -1,7 +1,7 @@
 """A debugger inside the step: Python's own, or IPython's where it is installed."""
 
 import pdb  # noqa: T100 - to open it is what this file is for
-from collections.abc import Sequence
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from types import FrameType
@@ -11,18 +11,26 @@ import torch
 from torch import Tensor
 
 
-def open_debugger(frame: FrameType, *, skip: Sequence[str] = ()) -> None:
-    """Stop in ``frame``; its variables are at hand. Comes back when the person types ``c``; ``q`` raises ``bdb.BdbQuit``.
-
-    ``skip`` names modules, with ``*`` for any end, in which it never stops.
+def open_debugger(frame: FrameType) -> None:
+    """Stop at the next line of ``frame``; its variables are at hand. The person types ``c``, and it goes on; ``q`` raises
+    ``bdb.BdbQuit`` there.
     """
     debugger: Any
     if find_spec("IPython") is not None:
-        debugger = import_module("IPython.core.debugger").Pdb(skip=skip or None)
+        debugger = import_module("IPython.core.debugger").Pdb()
     else:
-        debugger = pdb.Pdb(skip=skip or None)
+        debugger = pdb.Pdb()
     debugger.nosigint = True  # Ctrl-C goes on meaning what it means to the training
-    debugger.set_trace(frame)
+    # As the debugger's own set_trace, only that it does not stop in what runs on the way back to the frame.
+    debugger.reset()
+    caller: FrameType | None = frame
+    while caller is not None:
+        caller.f_trace = debugger.trace_dispatch
+        debugger.botframe = caller
+        caller = caller.f_back
+    debugger.initial_frame = frame
+    debugger.set_next(frame)
+    sys.settrace(debugger.trace_dispatch)
 
 
 def numbers_of(tensor: Tensor) -> tuple[float, float, float, float]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from descend.record.events import Listener, ParameterNorms, PhaseTimes, Snapshot
 from descend.train.engine import Engine
+from descend.train.parameters import FlatParameters
 
 BATCH_BYTES = 4_000_000  # of a snapshot's batch; a full batch can be the whole data set
 
@@ -31,6 +32,17 @@ def _power_of_ten(step: int) -> int:
     return int(f"1{'0' * (len(str(step)) - 1)}")
 
 
+class Room:
+    """Where a probe keeps the values before a step, the gradients and the change, made once for all probes of a training."""
+
+    def __init__(self, parameters: FlatParameters) -> None:
+        self.flats = torch.zeros(
+            3, len(parameters.values), dtype=parameters.values.dtype, device=parameters.values.device
+        )
+        self.before, self.gradients, self.change = self.flats.unbind()  # (n,) each
+        self.views = [view for flat in self.flats.unbind() for view in parameters.views(flat).values()]
+
+
 class Probe:
     """The ``tick`` of one sampled step: it reads the clock when a phase is over, and looks at the parameters in between.
 
@@ -38,17 +50,16 @@ class Probe:
     of a GPU falls into the phase that caused it; only sampled steps wait.
     """
 
-    def __init__(self, engine: Engine, step: int, epoch: int, batches: Batches, *, snapshot: bool) -> None:
+    def __init__(self, engine: Engine, room: Room, step: int, epoch: int, batches: Batches, *, snapshot: bool) -> None:
         started = time.perf_counter()
-        self.engine, self.step, self.epoch = engine, step, epoch
+        self.engine, self.room, self.step, self.epoch = engine, room, step, epoch
         self.seconds: dict[str, float] = {}
         self.places: dict[str, tuple[str, int]] = {}
-        self.before = engine.parameters.values.clone()
-        self.gradients = self.before  # replaced when the gradients are there
+        room.before.copy_(engine.parameters.values)
         self.norms: tuple[tuple[str, float, float, float], ...] = ()
         self.note = ""
         self.kept = self._before_step(batches) if snapshot else None
-        self.gpu = self.before.device.type
+        self.gpu = room.before.device.type
         self.last = time.perf_counter()  # where the phase now running began
         self.cost = self.last - started
 
@@ -61,7 +72,7 @@ class Probe:
             frame = sys._getframe(1)
             self.places[phase] = (frame.f_code.co_filename, frame.f_lineno - 1)  # the line above the tick did the work
         if phase == "backward":
-            self.gradients = self.engine.parameters.gradients.clone()
+            self.room.gradients.copy_(self.engine.parameters.gradients)
         self.last = time.perf_counter()
         self.cost += self.last - now
 
@@ -69,9 +80,8 @@ class Probe:
         """Look at what the step did; False when the loss, a gradient or a value is not finite any more."""
         started = time.perf_counter()
         parameters = self.engine.parameters
-        change = parameters.values - self.before
-        flats = [parameters.views(flat) for flat in (self.before, self.gradients, change)]
-        norms = [norm for flat in flats for norm in torch._foreach_norm(list(flat.values()))]
+        torch.sub(parameters.values, self.room.before, out=self.room.change)
+        norms = torch._foreach_norm(self.room.views)
         loss = self.engine.losses[self.engine.filled - 1]
         *flat_numbers, last_loss = torch.stack([*norms, loss]).tolist()  # one device read for all of them
         count = len(parameters.value)
@@ -117,7 +127,11 @@ class Probe:
             "loss": engine.losses[engine.filled - 1],
             **_named("state_after", engine.optimizer.state, engine),
         }
-        for prefix, flat in (("before", self.before), ("gradient", self.gradients), ("after", parameters.values)):
+        for prefix, flat in (
+            ("before", self.room.before),
+            ("gradient", self.room.gradients),
+            ("after", parameters.values),
+        ):
             after |= {f"{prefix}.{name}": view for name, view in parameters.views(flat).items()}
         return kept | {name: tensor.detach().to("cpu", copy=True) for name, tensor in after.items()}
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from types import CodeType
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from descend.watch.dependence import Flow, Verdict
 from descend.watch.operations import Recording
 from descend.watch.places import Place
-from descend.watch.variables import value_of
+from descend.watch.variables import is_one_number, value_of
 
 
 @dataclass(slots=True)
@@ -55,6 +56,39 @@ class Iteration:
     sampled: bool = False
     plain: bool = False  # of a training, and not sampled
     recording: Recording | None = None
+
+
+def loss_falls(site: Site) -> bool:
+    """Whether what is taken for the loss has fallen in every step that waits."""
+    losses = [float(step.loss) for step in site.waiting if step.loss is not None]
+    return len(losses) == len(site.waiting) and all(a > b for a, b in pairwise(losses))
+
+
+def have_moved(iteration: Iteration, parameters: Mapping[str, Any]) -> bool:
+    """Whether the parameters have changed: by their values where they were copied, else by identity and version."""
+    site = iteration.site
+    version = version_of(next(iter(parameters.values())))
+    traces = version != site.version
+    site.version = version
+    before = iteration.before
+    known = [path for path in parameters if path in before]
+    if not known:
+        return traces or site.silent
+    changed = any(
+        before[path].shape != parameters[path].shape or bool((before[path] != parameters[path]).any()) for path in known
+    )
+    site.silent = site.silent or (changed and not traces)
+    return changed
+
+
+def loss_of_step(site: Site, value: Any) -> Any:
+    """The loss of this step; None where the variable was not assigned in it. On a device it stays a tensor, read later."""
+    if value is site.last_loss or not is_one_number(value):
+        return None
+    site.last_loss = value
+    if not isinstance(value, Tensor):
+        return value
+    return value.item() if value.device.type == "cpu" else value.detach().clone().reshape(())
 
 
 def version_of(tensor: Tensor) -> tuple[int, int]:

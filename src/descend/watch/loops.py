@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import pairwise
 from types import FrameType
 from typing import Any, Protocol
 
@@ -19,12 +18,22 @@ from descend.watch import probes
 from descend.watch.budget import is_recorded, is_sampled, next_candidate
 from descend.watch.dependence import Flow, Verdict, judge
 from descend.watch.function_mode import tap
-from descend.watch.iterations import Iteration, Site, Step, let_go, value_at, version_of
+from descend.watch.iterations import (
+    Iteration,
+    Site,
+    Step,
+    have_moved,
+    let_go,
+    loss_falls,
+    loss_of_step,
+    value_at,
+    version_of,
+)
 from descend.watch.operations import OperationRecorder
 from descend.watch.places import Place
 from descend.watch.probes import LOOPS, instrument
 from descend.watch.quiet import modes_are_on, quiet
-from descend.watch.variables import VariableNames, is_one_number, numbers_of, tensors_of, value_of, variables_of
+from descend.watch.variables import VariableNames, numbers_of, tensors_of, value_of, variables_of
 
 __all__ = ["LoopWatcher", "instrument"]
 
@@ -265,8 +274,8 @@ class LoopWatcher:
             self._drop_recording(iteration)
             return
         with quiet():
-            moved = self._moved(iteration, parameters)
-            loss = self._loss(site, value_of(variables, verdict.loss))
+            moved = have_moved(iteration, parameters)
+            loss = loss_of_step(site, value_of(variables, verdict.loss))
         if not moved:
             self._drop_recording(iteration)
             return
@@ -275,7 +284,7 @@ class LoopWatcher:
         site.waiting.append(Step(loss, parameters if detailed else {}, seconds, before if detailed else {}))
         if verdict.sure:
             self._tell(site)
-        elif not self._falls(site):
+        elif not loss_falls(site):
             self._drop_recording(iteration)
             self._ambiguous(site, verdict)
             return
@@ -301,9 +310,9 @@ class LoopWatcher:
             return
         if modes_are_on():
             with quiet():
-                version, loss = version_of(first), self._loss(site, value)
+                version, loss = version_of(first), loss_of_step(site, value)
         else:
-            version, loss = version_of(first), self._loss(site, value)
+            version, loss = version_of(first), loss_of_step(site, value)
         if version == site.version and not site.silent:
             return
         site.version = version
@@ -325,39 +334,6 @@ class LoopWatcher:
                 self._observer.hand_step(step.loss, step.parameters, site.place, step.seconds, step.before)
         site.waiting.clear()
         self._forget_around()
-
-    @staticmethod
-    def _falls(site: Site) -> bool:
-        losses = [float(step.loss) for step in site.waiting if step.loss is not None]
-        return len(losses) == len(site.waiting) and all(a > b for a, b in pairwise(losses))
-
-    @staticmethod
-    def _moved(iteration: Iteration, parameters: Mapping[str, Any]) -> bool:
-        """Whether the parameters have changed: by their values where they were copied, else by identity and version."""
-        site = iteration.site
-        version = version_of(next(iter(parameters.values())))
-        traces = version != site.version
-        site.version = version
-        before = iteration.before
-        known = [path for path in parameters if path in before]
-        if not known:
-            return traces or site.silent
-        changed = any(
-            before[path].shape != parameters[path].shape or bool((before[path] != parameters[path]).any())
-            for path in known
-        )
-        site.silent = site.silent or (changed and not traces)
-        return changed
-
-    @staticmethod
-    def _loss(site: Site, value: Any) -> Any:
-        """The loss of this step; None where the variable was not assigned in it. On a device it stays a tensor, read later."""
-        if value is site.last_loss or not is_one_number(value):
-            return None
-        site.last_loss = value
-        if not isinstance(value, Tensor):
-            return value
-        return value.item() if value.device.type == "cpu" else value.detach().clone().reshape(())
 
     # --- keeping order ---------------------------------------------------------------------------------------------------------
 

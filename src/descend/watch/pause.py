@@ -14,12 +14,12 @@ from descend.watch.files import own_files
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
 
-Show = Callable[[FrameType, int, float | None], None]  # frame of the program, step, loss
+Show = Callable[[FrameType, int, float | None], None]  # is given a frame of the program, the step and the loss
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Where to stop, and what happens there. ``show`` must not call anything after it has opened a debugger."""
+    """Where to stop, and what happens there."""
 
     when: int | Literal["nan"]
     show: Show
@@ -65,7 +65,7 @@ class Pauser:
                 self._inside.here = False
             step, loss = self._observer.step + 1, _loss_in(arguments)
             if self._wanted(step, loss):
-                self._stop_at(step, loss)  # nothing may be called from here on: the debugger would stop there
+                self._stop_at(step, loss)
             return result
 
         return wrapper

@@ -124,9 +124,9 @@ def _without_modes(entries: list[TracebackType]) -> list[TracebackType]:
         if code.co_filename.startswith(HERE):
             after_ours = True
             continue
-        if after_ours and len(kept) > 1 and _is(kept[-1], _OVERRIDES, "handle_torch_function"):
-            if kept[-2].tb_frame.f_code is code:
-                del kept[-2:]
+        twice = len(kept) > 1 and kept[-2].tb_frame.f_code is code
+        if after_ours and twice and _is(kept[-1], _OVERRIDES, "handle_torch_function"):
+            del kept[-2:]
         after_ours = False
         kept.append(entry)
     return kept
