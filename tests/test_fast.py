@@ -11,6 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import (
     BatchSampler,
     ConcatDataset,
@@ -359,6 +361,8 @@ def test_a_row_that_does_not_exist_is_the_error_it_always_was(workers):
         next(batches)
         with pytest.raises(IndexError) as caught:
             next(batches)
+        if workers:
+            batches._shutdown_workers()
         return str(caught.value).splitlines()[0], str(caught.value).splitlines()[-1], random_numbers(loader)
 
     plain = failure()
@@ -501,6 +505,59 @@ def test_another_getitem_put_into_a_known_class_is_noticed(monkeypatch):
     monkeypatch.setattr(TensorDataset, "__getitem__", lambda self, index: plain(self, -1 - index))
     ((_, why),) = same(LOADERS["shuffled"], replaced=False, ways=[two_epochs]).kept
     assert why == "the script has put another __getitem__ into TensorDataset"
+
+
+class Listed(TorchFunctionMode):
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.operations.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+class ListedBelow(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.operations.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("mode", [Listed, ListedBelow])
+def test_a_script_that_lists_operations_has_the_same_list(mode):
+    def operations():
+        with mode() as own:
+            list(LOADERS["in order"]())
+        return own.operations
+
+    plain = operations()
+    with fast_loading() as loading:
+        assert operations() == plain
+    ((_, why),) = loading.kept
+    assert why == f"{mode.__name__}, a mode that the script is in, sees every operation"
+
+
+def test_a_default_device_is_no_obstacle():
+    def through(loader):
+        with torch.device("cpu"):
+            yield from two_epochs(loader)
+
+    same(LOADERS["shuffled"], ways=[through])
+
+
+def test_a_loader_that_cannot_be_told_from_another_is_kept():
+    class Alike(DataLoader):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = None
+
+    ((_, why),) = same(lambda: Alike(table(), batch_size=4), replaced=False, ways=[one_epoch]).kept
+    assert why == "its class Alike compares loaders in a way of its own"
 
 
 def test_gradients_asked_for_on_the_way_are_noticed():

@@ -52,7 +52,7 @@ def test_the_public_names_are_these_and_no_others():
     assert [name for name in vars(descend.Run) if not name.startswith("_")] == [
         *("name", "report", "metrics", "recipe", "losses", "record", "model")
     ]
-    called = {function: list(inspect.signature(getattr(descend, function)).parameters) for function in names[-3:]}
+    called = {function: list(inspect.signature(getattr(descend, function)).parameters) for function in names[-4:]}
     assert called == {
         "evaluate": ["model", "data", "code", "runs"],
         "load": ["path", "code", "runs"],
@@ -69,6 +69,7 @@ def test_the_public_names_are_these_and_no_others():
             "pause",
             "settings",
         ],
+        "watch": ["name", "runs", "fast"],
     }
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         _ = descend.nope

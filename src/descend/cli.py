@@ -217,7 +217,7 @@ def runs(
         return 0
 
 
-@app.command
+@app.command(usage="Usage: descend run [FLAGS] SCRIPT [WHAT SCRIPT TAKES]")
 def run(
     script: Annotated[
         str | None, Parameter(name="SCRIPT", help="A Python script or a notebook. What follows it is its own.")

@@ -19,13 +19,14 @@ class Site:
     ``way``: "optimizer", "version" (in place), "value" (through ``.data``), "rebound" (new tensors), or "" while nobody knows.
     """
 
-    __slots__ = ("looks", "place", "rate", "seen", "way", "witness")
+    __slots__ = ("closure", "looks", "place", "rate", "seen", "way", "witness")
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.way = ""
         self.seen = 0
         self.looks = 0
+        self.closure = False  # its passes run inside of optimizer.step
         self.rate = float("nan")
         self.witness: weakref.ref[Tensor] | None = None  # the smallest leaf: whether it changed tells of all
 
@@ -33,21 +34,21 @@ class Site:
 class Backward:
     """One backward pass, its loss, and how to find out later whether its leaves were updated."""
 
-    __slots__ = ("closure", "copy", "gradient", "gradient_version", "index", "leaves", "loss", "returned", "site", "version", "versions", "witness")
+    # Defaults stand in the class: at most steps only the first two are set.
+    closure = False  # it ran inside of optimizer.step
+    returned = False  # torch.autograd.grad returned the gradients, and no leaf got them
+    index = 0  # of its segment in the step's timeline
+    leaves: Sequence[Tensor] = ()
+    versions: Sequence[int] = ()
+    witness: Tensor | None = None
+    version = 0
+    copy: Tensor | None = None
+    gradient: Tensor | None = None  # the witness's, before the pass
+    gradient_version = 0
 
-    def __init__(self, loss: float | Tensor, site: Site, *, closure: bool, returned: bool) -> None:
+    def __init__(self, loss: float | Tensor, site: Site) -> None:
         self.loss = loss
         self.site = site
-        self.closure = closure  # it ran inside of optimizer.step
-        self.returned = returned  # torch.autograd.grad returned the gradients, and no leaf got them
-        self.index = 0  # of its segment in the step's timeline
-        self.leaves: list[Tensor] = []
-        self.versions: list[int] = []
-        self.witness: Tensor | None = None
-        self.version = 0
-        self.copy: Tensor | None = None
-        self.gradient: Tensor | None = None  # the witness's, before the pass
-        self.gradient_version = 0
 
     def hold(self, leaves: Sequence[Tensor]) -> None:
         """Remember all leaves and the numbers of their versions (a sampled step)."""

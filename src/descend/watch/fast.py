@@ -18,6 +18,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch._utils import ExceptionWrapper
+from torch.overrides import _get_current_function_mode_stack
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 from torch.utils.data._utils.fetch import _MapDatasetFetcher
 from torch.utils.data.dataloader import (
@@ -32,6 +34,7 @@ from descend.watch.fast_rows import Rows, whole_numbers
 COPY_LIMIT = 2_000_000_000  # bytes of data that are copied at most where workers would have been started with a copy
 
 _CANNOT_GATHER = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+_NO_WITNESSES = ("descend.", "torch.utils._device")  # modes that do not show the script which operations there are
 _NOT_THE_SCRIPT = tuple(
     os.path.join(os.path.dirname(file), "")  # noqa: PTH118, PTH120 - code knows its file as text
     for file in (__file__, torch.__file__)
@@ -83,9 +86,7 @@ class FastLoading:
     def _fetcher(
         self, loader: DataLoader[Any], make: "Callable[[DataLoader[Any], Callable[[str], None]], _Fetcher]"
     ) -> "_Fetcher | None":
-        if loader not in self._names:
-            self._names[loader] = _name_of(loader)
-        name = self._names[loader]
+        name = self._name(loader)
 
         def keep(why: str) -> None:
             if (name, why) not in self.kept:
@@ -99,6 +100,14 @@ class FastLoading:
         if name not in self.replaced:
             self.replaced.append(name)
         return fetcher
+
+    def _name(self, loader: DataLoader[Any]) -> str:
+        """The first name that the loader was seen under: it may be gone through at several lines."""
+        if not _is_compared_as_itself(loader):
+            return _name_of(loader)
+        if loader not in self._names:
+            self._names[loader] = _name_of(loader)
+        return self._names[loader]
 
     def _live(self, loader: DataLoader[Any], keep: Callable[[str], None]) -> "_Fetcher":
         _check(loader)
@@ -219,6 +228,10 @@ def _extend(cls: Any, begin: Callable[..., None]) -> Callable[[], None]:
     return undo
 
 
+def _is_compared_as_itself(loader: DataLoader[Any]) -> bool:
+    return type(loader).__hash__ is object.__hash__
+
+
 def _look_at(dataset: Any) -> Source:
     try:
         return Source(dataset)
@@ -229,6 +242,12 @@ def _look_at(dataset: Any) -> Source:
 
 
 def _check(loader: DataLoader[Any]) -> None:
+    if not _is_compared_as_itself(loader):
+        raise NotReplaced(f"its class {type(loader).__name__} compares loaders in a way of its own")
+    modes = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]  # PyTorch's
+    for mode in [*modes, *_get_current_dispatch_mode_stack()]:
+        if not type(mode).__module__.startswith(_NO_WITNESSES):
+            raise NotReplaced(f"{type(mode).__name__}, a mode that the script is in, sees every operation")
     if isinstance(loader.dataset, IterableDataset):
         raise NotReplaced(
             f"its data set {type(loader.dataset).__name__} is an IterableDataset, which has no rows to choose from"

@@ -52,6 +52,7 @@ class Marks(TorchFunctionMode):
         if self.entered and not self.inside and height and core._get_function_stack_at(height - 1) is self:  # noqa: SLF001
             self.__exit__(None, None, None)
             self.entered = False
+            self.steps.observer.look_closely()
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

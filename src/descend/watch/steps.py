@@ -8,7 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from descend.watch.backward import Backward, Site
@@ -17,7 +17,7 @@ from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_cand
 from descend.watch.detail import Detail, optimizer_parameters
 from descend.watch.graph import loss_of
 from descend.watch.marks import Marks
-from descend.watch.passes import Passes
+from descend.watch.passes import Pass, Passes
 from descend.watch.places import NOWHERE
 from descend.watch.quiet import modes_are_on
 
@@ -49,6 +49,8 @@ class Steps:
         self.waiting = self.passes.waiting
         self.detail: Detail | None = None
         self.scaled: tuple[Any, Any] | None = None  # what a GradScaler returned, and what it was given
+        self.learning = 0  # steps that are still to be looked at, because something new was seen
+        self.quick_pass: nn.Module | None = None  # a forward pass since the last step, of which only this is known
         self.rate = math.nan
         self.rows = self.last_rows = 0
         self.started: float | None = None
@@ -56,7 +58,7 @@ class Steps:
         self.optimizers: dict[int, Optimizer] = {}  # that have stepped in this step
         self.known_optimizers: set[int] = set()
         self.marks = Marks(self)
-        self._sites: dict[tuple[int, int], Site] = {}
+        self.sites: dict[tuple[int, int], Site] = {}
         self._epoch = 0
         self._epoch_variable: object = None
         self._recording = False
@@ -111,7 +113,7 @@ class Steps:
         else:
             self.rate = self._rate_by_hand(pending[-1], detail, replaced or {})
         loss = pending[0].loss
-        if len(pending) > 1 and not pending[0].closure:
+        if len(pending) > 1 and not pending[0].site.closure:
             loss = sum(one.loss for one in pending) / len(pending)
         seconds = at - self.started if self.started is not None else 0.0
         if detail is not None:
@@ -130,7 +132,8 @@ class Steps:
         self.scaled = None
         self.waiting.clear()
         self.started = at
-        if detail is None and step + 2 < self._next_candidate and not self._recording:
+        if detail is None and step + 2 < self._next_candidate and not self._recording and not self.learning:
+            observer.spent += _clock() - at
             return  # nothing is to be prepared for the next step, nor for the one after it
         if detail is not None:
             observer.tell_detail(detail, step, self._epoch or 1, loss, pending, replaced or {})
@@ -149,6 +152,7 @@ class Steps:
                 self.close(_clock(), {id(leaf): None for leaf in self.pending[-1].leaves})
         for one in list(self.pending):
             self.look(one)
+        self.passes_slowly(None)
         self.passes.all_to_evaluation(sys._getframe())
         self.observer.tell_evaluation(self.passes)
         if self._recording and self.observer.recorder is not None:
@@ -169,8 +173,9 @@ class Steps:
         coming = observer.step + 1
         share = observer.share()
         self.detail = None
-        if is_sampled(coming, share):
+        if is_sampled(coming, share) or self.learning:
             self.new_detail(self.started)
+            self.learning = max(0, self.learning - 1)
         self._next_candidate = next_candidate(coming)
         marks = self.marks
         marks.update_seen = False
@@ -184,6 +189,14 @@ class Steps:
             if self._recording:
                 recorder.begin_step(coming)
         marks.follow()
+        observer.look_closely()
+
+    def passes_slowly(self, frame: FrameType | None) -> None:
+        """The pass that was only noted turns out to need a closer look: another one, or a batch, follows it."""
+        if self.quick_pass is not None:
+            place = self.observer.places.place(frame)
+            self.waiting.append(Pass(self.quick_pass, True, place, self.started or _clock()))
+            self.quick_pass = None
 
     def forget(self) -> None:
         """What was seen since the last step belongs to none that is told from here."""
@@ -193,13 +206,14 @@ class Steps:
     def new_detail(self, started: float | None) -> None:
         observer = self.observer
         self.detail = Detail(observer.names, observer.places, started, snapshot=is_snapshot(observer.step + 1))
+        observer.look_closely()
 
     def site_of(self, frame: FrameType | None) -> Site:
         key = (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)
-        site = self._sites.get(key)
+        site = self.sites.get(key)
         if site is None:
             place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else NOWHERE
-            site = self._sites[key] = Site(place)
+            site = self.sites[key] = Site(place)
         return site
 
     def loss_of(self, tensors: Any, weights: Any) -> float | Tensor:

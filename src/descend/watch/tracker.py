@@ -27,6 +27,8 @@ class Tracker(Steps):
         """The next batch is asked for."""
         self.boundary()
         self.plain = False
+        if self.quick_pass is not None:
+            self.passes_slowly(frame)
         if self.waiting:
             self.passes.all_to_evaluation(frame)
             self.started = _clock()
@@ -48,6 +50,8 @@ class Tracker(Steps):
     def loader_begins(self, frame: FrameType | None) -> None:
         """A new iteration of a loader: what was being evaluated is over."""
         self.boundary()
+        if self.quick_pass is not None:
+            self.passes_slowly(frame)
         if self.waiting or self.passes.is_open:
             self.passes.all_to_evaluation(frame)
             self.observer.tell_evaluation(self.passes)
@@ -60,6 +64,9 @@ class Tracker(Steps):
             return started
         self.boundary()
         self.plain = False
+        if self.quick_pass is not None:
+            self.passes_slowly(frame)
+        self.observer.hooks.watch_root(type(module))
         own = self.observer.places.nearest(frame)
         place = (own.f_code.co_filename, own.f_lineno) if own is not None else NOWHERE
         detail = self.detail
@@ -95,14 +102,41 @@ class Tracker(Steps):
             detail.timeline.resume()
             detail.cost += _clock() - ended
 
+    def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
+        """Whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted."""
+        if self.detail is not None or self.waiting or self.updated or self.quick_pass is not None:
+            return False
+        if self.pending or self.started is None or not torch.is_grad_enabled():
+            return False
+        self.quick_pass = module
+        self.plain = False
+        if self.loader is None and args and isinstance(args[0], Tensor) and args[0].ndim:
+            self.rows = args[0].shape[0]
+        return True
+
     def before_backward(self, tensors: Any, weights: Any, inputs: Any, *, returned: bool) -> Backward:
         """A backward pass begins; ``inputs`` are given where it is not to reach all leaves."""
+        frame = self.observer.places.nearest(sys._getframe(2))
+        if self.detail is None and frame is not None and not (self.waiting or self.updated or self.marks.entered):
+            site = self.sites.get((id(frame.f_code), frame.f_lasti))
+            if site is not None and site.way == "optimizer" and site.seen > LEARNED and not self.learning:
+                self.observer.backward_calls += 1
+                self.quick_pass = None
+                if self.passes.is_open:
+                    self._evaluation_ends(frame)
+                if self.loader is None:
+                    self.count_epochs(frame)
+                return Backward(self.loss_of(tensors, weights), site)
+        return self._before_backward(tensors, weights, inputs, frame, returned=returned)
+
+    def _before_backward(
+        self, tensors: Any, weights: Any, inputs: Any, frame: FrameType | None, *, returned: bool
+    ) -> Backward:
         at = _clock()
         observer = self.observer
         observer.backward_calls += 1
         if self.updated:
             self.close(at)
-        frame = observer.places.nearest(sys._getframe(2))
         site = self.site_of(frame)
         leaves: list[Tensor] | None = None
         if self.pending and not self.optimizing and self.pending[-1].site.way != "optimizer":
@@ -111,12 +145,14 @@ class Tracker(Steps):
         self.marks.follow()
         if self.loader is None and frame is not None:
             self.count_epochs(frame)
+        self.quick_pass = None
         if self.waiting or self.passes.is_open:
-            ended = self.passes.step_begins(frame)
-            if self.passes.is_open:
-                observer.tell_evaluation(self.passes)
-                self.started = max(self.started or 0.0, ended or 0.0)
-        one = Backward(self.loss_of(tensors, weights), site, closure=self.optimizing, returned=returned)
+            self._evaluation_ends(frame)
+        one = Backward(self.loss_of(tensors, weights), site)
+        if self.optimizing:
+            one.closure = site.closure = True
+        if returned:
+            one.returned = True
         site.seen += 1
         known = site.way == "optimizer" or site.way == "rebound" or (self.detail is None and one.hold_witness())
         if self.detail is None and (site.seen <= LEARNED or not known):
@@ -127,7 +163,16 @@ class Tracker(Steps):
             self._look_closer(one, leaves_of(tensors, inputs) if leaves is None else leaves, frame)
             detail.timeline.resume()
             detail.cost += _clock() - at
+        else:
+            observer.spent += _clock() - at
         return one
+
+    def _evaluation_ends(self, frame: FrameType | None) -> None:
+        """Training goes on: what is not of this step was an evaluation."""
+        ended = self.passes.step_begins(frame)
+        if self.passes.is_open:
+            self.observer.tell_evaluation(self.passes)
+            self.started = max(self.started or 0.0, ended or 0.0)
 
     def after_backward(self, one: Backward, tensors: Any, inputs: Any, returned: Any) -> None:
         """It is over; ``returned`` are the gradients that ``torch.autograd.grad`` returned, else None."""
@@ -166,28 +211,37 @@ class Tracker(Steps):
             self.rows = len(detail.batch.tensors[0])
 
     def update_begins(self, optimizer: Optimizer) -> None:
+        """Told at sampled steps only."""
         self.optimizing = True
-        rate = optimizer.param_groups[0]["lr"]
-        self.rate = rate if type(rate) is float else float(rate)
-        self.optimizers[id(optimizer)] = optimizer
-        if self.detail is None and id(optimizer) not in self.known_optimizers:
-            self.new_detail(_clock())
         detail = self.detail
         if detail is not None:
             at = _clock()
-            self.known_optimizers.add(id(optimizer))
             detail.timeline.begins(at, "update")
             detail.update_begins(optimizer, self.observer.places.nearest(sys._getframe(2)))
             detail.timeline.resume()
             detail.cost += _clock() - at
 
-    def update_ends(self) -> None:
+    def update_ends(self, optimizer: Optimizer) -> None:
         self.optimizing = False
-        if self.pending:
+        if not self.pending:
+            return
+        rate = optimizer.param_groups[0]["lr"]
+        self.rate = rate if type(rate) is float else float(rate)
+        self.optimizers[id(optimizer)] = optimizer
+        if id(optimizer) not in self.known_optimizers:
+            self.known_optimizers.add(id(optimizer))
+            self.learning = LEARNED  # the names of its parameters are not known: the next steps are looked at
+        if self.detail is None:
+            for one in self.pending:
+                one.site.way = "optimizer"
+            if self.observer.hooks.close:
+                self.updated = True
+            else:
+                self.close(_clock())  # nobody will tell when the next step begins
+        else:
             self.updated = True
             for one in self.pending:
                 one.site.way = "optimizer"
-        if self.detail is not None:
             self.detail.timeline.ends(_clock(), "update", self.observer.places.place(sys._getframe(2)), "")
 
     def zero_begins(self, parameters: Callable[[], list[Tensor]]) -> None:

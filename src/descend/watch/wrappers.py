@@ -1,0 +1,240 @@
+"""The thin functions that stand around PyTorch's own. Each passes everything through and tells the tracker of its thread."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+from torch.compiler import is_dynamo_compiling
+from torch.optim import Optimizer
+
+if TYPE_CHECKING:
+    from descend.watch.observer import Local, Observer
+
+_getframe = sys._getframe
+_plain_call = nn.Module.__call__
+_watching: list["Local"] = []  # of the observer that is on, the innermost last
+
+
+def gradient_call(
+    given: Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, Any, Any]], *, returned: bool
+) -> Callable[..., Callable[..., Any]]:
+    """Wrap a function that runs a backward pass; ``given`` finds its tensors, their weights and its inputs."""
+
+    def make(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+        local = observer.local
+        assert local is not None
+
+        @functools.wraps(original)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if is_dynamo_compiling():
+                return original(*args, **kwargs)
+            tracker = local.tracker
+            if tracker.depth:
+                return original(*args, **kwargs)
+            try:
+                tensors, weights, inputs = given(args, kwargs)
+                one = tracker.before_backward(tensors, weights, inputs, returned=returned)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+                observer.give_up(error)
+                return original(*args, **kwargs)
+            tracker.depth += 1
+            try:
+                result = original(*args, **kwargs)
+            finally:
+                tracker.depth -= 1
+            try:
+                tracker.after_backward(one, tensors, inputs, result)
+            except Exception as error:  # noqa: BLE001
+                observer.give_up(error)
+            return result
+
+        return run
+
+    return make
+
+
+def of_method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """``tensor.backward(gradient, retain_graph, create_graph, inputs)``"""
+    weights = args[1] if len(args) > 1 else kwargs.get("gradient")
+    return args[0], weights, args[4] if len(args) > 4 else kwargs.get("inputs")
+
+
+def of_backward(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """``backward(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)``"""
+    tensors = args[0] if args else kwargs["tensors"]
+    weights = args[1] if len(args) > 1 else kwargs.get("grad_tensors")
+    return tensors, weights, args[5] if len(args) > 5 else kwargs.get("inputs")
+
+
+def of_grad(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """``grad(outputs, inputs, grad_outputs, …)``"""
+    outputs = args[0] if args else kwargs["outputs"]
+    weights = args[2] if len(args) > 2 else kwargs.get("grad_outputs")
+    return outputs, weights, args[1] if len(args) > 1 else kwargs["inputs"]
+
+
+def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    """``Module.__call__`` while somebody watches.
+
+    A function of this file, not of an observer: a user's class that carries it can still be sent to another process.
+    """
+    if is_dynamo_compiling() or not _watching:
+        return _plain_call(self, *args, **kwargs)
+    tracker = _watching[-1].tracker
+    if tracker.depth:
+        detail = tracker.detail
+        if detail is None:
+            return _plain_call(self, *args, **kwargs)
+        output = _plain_call(self, *args, **kwargs)
+        detail.module_called(self, output)
+        return output
+    if tracker.passes_quickly(self, args):
+        tracker.depth += 1
+        try:
+            return _plain_call(self, *args, **kwargs)
+        finally:
+            tracker.depth -= 1
+    frame = _getframe(1)
+    try:
+        one = tracker.call_begins(self, frame)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+        tracker.observer.give_up(error)
+        return _plain_call(self, *args, **kwargs)
+    tracker.depth += 1
+    try:
+        output = _plain_call(self, *args, **kwargs)
+    finally:
+        tracker.depth -= 1
+    try:
+        tracker.call_ends(one, self, args or tuple(kwargs.values()), output, frame)
+    except Exception as error:  # noqa: BLE001
+        tracker.observer.give_up(error)
+    return output
+
+
+def zero_grad(parameters_of: Callable[[Any], list[Tensor]]) -> Callable[..., Callable[..., Any]]:
+    def make(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+        local = observer.local
+        assert local is not None
+
+        @functools.wraps(original)
+        def zero_grad(self: Any, *args: Any, **kwargs: Any) -> Any:
+            tracker = local.tracker
+            if tracker.depth or (tracker.detail is None and (tracker.updated or not tracker.pending)):
+                return original(self, *args, **kwargs)
+            observer.safely(lambda: tracker.zero_begins(lambda: parameters_of(self)))
+            tracker.depth += 1
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                tracker.depth -= 1
+                frame = _getframe(1)
+                observer.safely(lambda: tracker.zero_ends(frame))
+
+        return zero_grad
+
+    return make
+
+
+def module_parameters(module: nn.Module) -> list[Tensor]:
+    return list(module.parameters())
+
+
+def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    local = observer.local
+    assert local is not None
+
+    @functools.wraps(original)
+    def __next__(self: Any) -> Any:  # noqa: N807
+        tracker = local.tracker
+        if tracker.depth:
+            return original(self)
+        frame = _getframe(1)
+        observer.safely(lambda: tracker.data_begins(frame))
+        tracker.depth += 1
+        try:
+            batch = original(self)
+        finally:
+            tracker.depth -= 1
+        observer.safely(lambda: tracker.data_ends(batch, observer.passes_of_loaders.get(self), frame))
+        return batch
+
+    return __next__
+
+
+def iter(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    local = observer.local
+    assert local is not None
+
+    @functools.wraps(original)
+    def __iter__(self: Any) -> Any:  # noqa: N807
+        tracker = local.tracker
+        if tracker.depth:
+            return original(self)
+        frame = _getframe(1)
+        observer.safely(lambda: tracker.loader_begins(frame))
+        tracker.depth += 1
+        try:
+            iterator = original(self)
+        finally:
+            tracker.depth -= 1
+        observer.safely(lambda: observer.loader_begins(iterator))
+        return iterator
+
+    return __iter__
+
+
+def compile(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def compile(*args: Any, **kwargs: Any) -> Any:
+        observer.compiler_used()
+        return original(*args, **kwargs)
+
+    return compile
+
+
+def scale(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    local = observer.local
+    assert local is not None
+
+    @functools.wraps(original)
+    def scaled(self: Any, outputs: Any) -> Any:
+        result = original(self, outputs)
+        local.tracker.scaled = (result, outputs)
+        return result
+
+    return scaled
+
+
+def update_begins(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
+    local = observer.local
+    assert local is not None
+
+    def update_begins(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        tracker = local.tracker
+        if tracker.depth:
+            return
+        try:
+            tracker.update_begins(optimizer)
+        except Exception as error:  # noqa: BLE001
+            observer.give_up(error)
+
+    return update_begins
+
+
+def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
+    local = observer.local
+    assert local is not None
+
+    def update_ends(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        tracker = local.tracker
+        if tracker.depth:
+            return
+        try:
+            tracker.update_ends(optimizer)
+        except Exception as error:  # noqa: BLE001
+            observer.give_up(error)
+
+    return update_ends
