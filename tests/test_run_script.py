@@ -51,6 +51,11 @@ needs_compiler = pytest.mark.skipif(
 )
 
 
+def _take_interrupts():
+    """A shell lets what it starts in the background ignore them, and that is inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Ended:
     """What a program left behind."""
 
@@ -58,7 +63,15 @@ class Ended:
         folder.mkdir(exist_ok=True)
         environment = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            command, cwd=folder, input=stdin, capture_output=True, text=True, env=environment, timeout=300, check=False
+            command,
+            cwd=folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=300,
+            check=False,
+            preexec_fn=_take_interrupts if os.name == "posix" else None,
         )
         self.stdout, self.stderr, self.status = done.stdout, done.stderr, done.returncode
         self.files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -86,8 +99,8 @@ def both(start):
     def both(*words, **options):
         plain = start(*words, **options)
         watched = start(*words, watched=True, **options)
-        assert watched.stdout == plain.stdout
         assert watched.stderr == plain.stderr
+        assert watched.stdout == plain.stdout
         assert watched.status == plain.status
         assert watched.files == plain.files
         return watched

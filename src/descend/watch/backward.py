@@ -76,7 +76,7 @@ class Backward:
                 self.copy = witness.detach().clone()
         return True
 
-    def reached_witness(self, inputs: Sequence[Tensor] | None) -> bool:
+    def reached_witness(self, inputs: Sequence[Tensor] | None = None) -> bool:
         """After the pass: whether the witness is one of its leaves still. A loop may have made new parameters."""
         witness = self.witness
         if witness is None:

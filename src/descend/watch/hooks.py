@@ -64,7 +64,7 @@ class Hooks:
         wrappers._watching.append(observer.local)  # noqa: SLF001 - one room, two files
         graph = wrappers.gradient_call
         self._always = [
-            self._wrapped(torch.autograd, "backward", graph(wrappers.of_backward, returned=False)),
+            self._wrapped(torch.autograd, "backward", wrappers.backward),
             self._wrapped(torch.autograd, "grad", graph(wrappers.of_grad, returned=True)),
             self._wrapped(_BaseDataLoaderIter, "__next__", wrappers.next),
             self._wrapped(DataLoader, "__iter__", wrappers.iter),

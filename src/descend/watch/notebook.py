@@ -97,9 +97,9 @@ def run_notebook(notebook: Notebook, arguments: Sequence[str], *, ready: Callabl
 @contextmanager
 def cells_named(shell: Any, name_of: Callable[[int], str]) -> Iterator[None]:
     """Inside, a cell is compiled with the watcher's probes, under the name that ``name_of`` gives its number."""
-    probes = _CellProbes(shell, name_of)
+    probes = _CellProbes(name_of)
     names = shell.compile.__dict__
-    names["get_code_name"] = lambda _raw, _transformed, number: name_of(int(number))
+    names["get_code_name"] = probes.name_cell
     shell.ast_transformers.append(probes)
     try:
         yield
@@ -111,13 +111,17 @@ def cells_named(shell: Any, name_of: Callable[[int], str]) -> Iterator[None]:
 class _CellProbes:
     """Puts the watcher's probes into the syntax tree of each cell, as IPython calls it."""
 
-    def __init__(self, shell: Any, name_of: Callable[[int], str]) -> None:
-        self._shell, self._name_of = shell, name_of
+    def __init__(self, name_of: Callable[[int], str]) -> None:
+        self._name_of, self._name = name_of, ""
+
+    def name_cell(self, _raw: str, _transformed: str, number: int) -> str:
+        self._name = self._name_of(int(number))
+        return self._name
 
     def visit(self, tree: ast.Module) -> ast.Module:
         with suppress(Exception):  # the cell can be run without
             probed = copy.deepcopy(tree)
-            add_probes(probed, self._name_of(int(self._shell.execution_count)))
+            add_probes(probed, self._name)
             return probed
         return tree
 

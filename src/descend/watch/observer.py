@@ -22,9 +22,9 @@ from descend.watch.names import Names
 from descend.watch.passes import Passes
 from descend.watch.places import Place, Places
 from descend.watch.quiet import quiet
+from descend.watch.steps import FLUSH
 from descend.watch.tracker import Tracker
 
-_FLUSH = 0.25  # seconds after which steps are told
 _MOST_STEPS = 4096  # that are told at once
 _CALLS = 4e-6  # seconds a step: calling the wrappers, which no clock inside them sees
 _BLIND = 1_000_000  # as if inside that many calls
@@ -68,15 +68,16 @@ class Observer:
         self.trackers: list[Tracker] = []
         self.passes_of_loaders: weakref.WeakKeyDictionary[Any, LoaderPass] = weakref.WeakKeyDictionary()
         self._clock = clock
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        self.threaded = False  # more than one thread trains
         self.hooks = Hooks(self)
         self._evaluations = 0
         self._measured = 0.0
         self.spent = 0.0  # measured at steps that nobody looked at
         self._began = clock()
-        self._last_flush = self._began
-        self._done: list[tuple[Any, float, float, int]] = []  # loss, rate, seconds and rows of steps not told yet
-        self._epoch = 1
+        self.last_flush = self._began
+        self.done: list[tuple[Any, float, float, int]] = []  # loss, rate, seconds and rows of steps not told yet
+        self.epoch = 1
 
     @property
     def cost_seconds(self) -> float:
@@ -90,7 +91,7 @@ class Observer:
 
     def start(self) -> None:
         """Install the hooks. The calling thread is the one whose operations are recorded."""
-        self._began = self._last_flush = self._clock()
+        self._began = self.last_flush = self._clock()
         self.active = True
         self.local = Local(self)
         self.hooks.install()
@@ -142,18 +143,19 @@ class Observer:
         if not self.active:
             tracker.depth = _BLIND
         self.trackers.append(tracker)
+        self.threaded = len(self.trackers) > 1
         self.look_closely()
         return tracker
 
     def count(self, epoch: int, loss: float | Tensor, rate: float, seconds: float, rows: int, at: float) -> int:
         """One more step; returns its number."""
-        with self._lock:
-            if epoch != self._epoch:
+        with self.lock:
+            if epoch != self.epoch:
                 self.flush()
-                self._epoch = epoch
+                self.epoch = epoch
             self.step += 1
-            self._done.append((loss, rate, seconds, rows))
-            if at - self._last_flush > _FLUSH or len(self._done) >= _MOST_STEPS:
+            self.done.append((loss, rate, seconds, rows))
+            if at - self.last_flush > FLUSH or len(self.done) >= _MOST_STEPS:
                 self.flush()
             return self.step
 
@@ -169,13 +171,13 @@ class Observer:
 
     def flush(self) -> None:
         """Tell the steps that are done and not told yet."""
-        with self._lock:
-            done = self._done
+        with self.lock:
+            done = self.done
             if done:
-                self._done = []
+                self.done = []
                 losses, rates, seconds, rows = (list(column) for column in zip(*done, strict=True))
-                self.emit(StepsDone(self.step - len(done) + 1, self._epoch, _numbers(losses), rates, seconds, rows))
-            self._last_flush = self._clock()
+                self.emit(StepsDone(self.step - len(done) + 1, self.epoch, _numbers(losses), rates, seconds, rows))
+            self.last_flush = self._clock()
 
     def tell_detail(
         self,

@@ -13,17 +13,17 @@ class Places:
 
     def __init__(self, own: Callable[[str], bool]) -> None:
         self._own = own
-        self._known: dict[str, bool] = {}
+        self.known: dict[str, bool] = {}
 
     def is_own(self, filename: str) -> bool:
-        known = self._known.get(filename)
+        known = self.known.get(filename)
         if known is None:
-            known = self._known[filename] = self._own(filename)
+            known = self.known[filename] = self._own(filename)
         return known
 
     def nearest(self, frame: FrameType | None) -> FrameType | None:
         """``frame`` or the nearest of its callers that is the user's."""
-        known = self._known
+        known = self.known
         for _ in range(_DEEPEST):
             if frame is None:
                 return None

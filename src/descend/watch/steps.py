@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from descend.watch.observer import Observer
 
 LEARNED = 3  # backward passes of a line until it is known how its parameters are updated
+FLUSH = 0.25  # seconds after which steps are told
 _MOST_WAITING = 1_000  # backward passes that may wait for an update
 _LIVE_LOCALS = sys.version_info >= (3, 13)  # before that, reading a function's variables keeps them alive
 _clock = time.perf_counter
@@ -49,6 +50,8 @@ class Steps:
         self.waiting = self.passes.waiting
         self.detail: Detail | None = None
         self.scaled: tuple[Any, Any] | None = None  # what a GradScaler returned, and what it was given
+        self.calm = False  # nothing is open or looked at: the quick ways may be gone
+        self.optimizer: Optimizer | None = None  # that has stepped last
         self.learning = 0  # steps that are still to be looked at, because something new was seen
         self.quick_pass: nn.Module | None = None  # a forward pass since the last step, of which only this is known
         self.rate = math.nan
@@ -134,6 +137,7 @@ class Steps:
         self.started = at
         if detail is None and step + 2 < self._next_candidate and not self._recording and not self.learning:
             observer.spent += _clock() - at
+            self.calm = not (self.marks.entered or self.passes.is_open)
             return  # nothing is to be prepared for the next step, nor for the one after it
         if detail is not None:
             observer.tell_detail(detail, step, self._epoch or 1, loss, pending, replaced or {})
@@ -141,6 +145,35 @@ class Steps:
         self.prepare(after=step)
         if replaced and detail is not None and self.detail is not None and not detail.timeline.in_tail:
             self.detail.timeline = detail.timeline.continued()  # its forward pass ran before its predecessor was known to be over
+
+    def close_quickly(self, at: float) -> bool:
+        """``close`` for a step of one backward pass that nobody looked at, when nothing is due after it; else nothing is done."""
+        observer = self.observer
+        loader = self.loader
+        if not self.calm or self.started is None or observer.step + 3 >= self._next_candidate:
+            return False
+        if (loader is not None and not loader.trained) or (self._epoch or 1) != observer.epoch:
+            return False
+        one = self.pending.pop()
+        if one.site.way != "optimizer":
+            self.rate = one.site.rate
+        if self.rows:
+            self.last_rows = self.rows
+            self.rows = 0
+        done = (one.loss, self.rate, at - self.started, self.last_rows)
+        if observer.threaded:
+            with observer.lock:
+                observer.step += 1
+                observer.done.append(done)
+        else:
+            observer.step += 1
+            observer.done.append(done)
+        if at - observer.last_flush > FLUSH:
+            observer.flush()
+        self.plain = True
+        self.scaled = None
+        self.started = at
+        return True
 
     def finish(self) -> None:
         """The program is over: what is open is told."""
@@ -197,6 +230,7 @@ class Steps:
             place = self.observer.places.place(frame)
             self.waiting.append(Pass(self.quick_pass, True, place, self.started or _clock()))
             self.quick_pass = None
+            self.calm = False
 
     def forget(self) -> None:
         """What was seen since the last step belongs to none that is told from here."""
@@ -206,6 +240,7 @@ class Steps:
     def new_detail(self, started: float | None) -> None:
         observer = self.observer
         self.detail = Detail(observer.names, observer.places, started, snapshot=is_snapshot(observer.step + 1))
+        self.calm = False
         observer.look_closely()
 
     def site_of(self, frame: FrameType | None) -> Site:

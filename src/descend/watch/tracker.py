@@ -18,6 +18,10 @@ from descend.watch.places import NOWHERE
 from descend.watch.steps import LEARNED, Steps
 
 _clock = time.perf_counter
+_item = torch._C.TensorBase.item  # noqa: SLF001 - the method itself: what the user sees as Tensor.item may be watched
+_functions = torch._C._len_torch_function_stack  # noqa: SLF001
+_gradients_on = torch.is_grad_enabled
+_dispatches = torch._C._len_torch_dispatch_stack  # noqa: SLF001
 
 
 class Tracker(Steps):
@@ -63,7 +67,7 @@ class Tracker(Steps):
         if not (parts.get("_modules") or parts.get("_parameters")):
             return started
         self.boundary()
-        self.plain = False
+        self.plain = self.calm = False
         if self.quick_pass is not None:
             self.passes_slowly(frame)
         self.observer.hooks.watch_root(type(module))
@@ -104,9 +108,7 @@ class Tracker(Steps):
 
     def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
         """Whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted."""
-        if self.detail is not None or self.waiting or self.updated or self.quick_pass is not None:
-            return False
-        if self.pending or self.started is None or not torch.is_grad_enabled():
+        if not self.calm or self.quick_pass is not None or not _gradients_on():
             return False
         self.quick_pass = module
         self.plain = False
@@ -117,21 +119,6 @@ class Tracker(Steps):
     def before_backward(self, tensors: Any, weights: Any, inputs: Any, *, returned: bool) -> Backward:
         """A backward pass begins; ``inputs`` are given where it is not to reach all leaves."""
         frame = self.observer.places.nearest(sys._getframe(2))
-        if self.detail is None and frame is not None and not (self.waiting or self.updated or self.marks.entered):
-            site = self.sites.get((id(frame.f_code), frame.f_lasti))
-            if site is not None and site.way == "optimizer" and site.seen > LEARNED and not self.learning:
-                self.observer.backward_calls += 1
-                self.quick_pass = None
-                if self.passes.is_open:
-                    self._evaluation_ends(frame)
-                if self.loader is None:
-                    self.count_epochs(frame)
-                return Backward(self.loss_of(tensors, weights), site)
-        return self._before_backward(tensors, weights, inputs, frame, returned=returned)
-
-    def _before_backward(
-        self, tensors: Any, weights: Any, inputs: Any, frame: FrameType | None, *, returned: bool
-    ) -> Backward:
         at = _clock()
         observer = self.observer
         observer.backward_calls += 1
@@ -169,10 +156,51 @@ class Tracker(Steps):
 
     def _evaluation_ends(self, frame: FrameType | None) -> None:
         """Training goes on: what is not of this step was an evaluation."""
+        self.calm = False
         ended = self.passes.step_begins(frame)
         if self.passes.is_open:
             self.observer.tell_evaluation(self.passes)
             self.started = max(self.started or 0.0, ended or 0.0)
+
+    def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:
+        """A backward pass of a line that is known, in a step that nobody looks at: what nearly all passes of a long run are.
+
+        None where anything is out of the ordinary, and nothing has been done then. Written without calls, which would cost more
+        than what they do.
+        """
+        site = self.sites.get((id(frame.f_code), frame.f_lasti))
+        if site is None or site.seen <= LEARNED or type(tensors) is not Tensor or not tensors.is_cpu:
+            return None
+        if _functions() or _dispatches():
+            return None
+        witness = None
+        if site.way == "version":
+            last = self.pending[0] if len(self.pending) == 1 else None
+            if last is None or last.site is not site:
+                return None
+            witness = last.witness
+            if witness is None or witness._version == last.version:  # noqa: SLF001
+                return None
+        elif site.way != "optimizer":
+            return None
+        if self.loader is None:
+            self.count_epochs(frame)
+        try:
+            loss = _item(tensors)
+        except RuntimeError:  # more than one number
+            return None
+        if witness is not None and not self.close_quickly(_clock()):
+            return None
+        self.observer.backward_calls += 1
+        self.quick_pass = None
+        one = Backward(loss, site)
+        if witness is not None:
+            one.witness = witness
+            one.version = witness._version  # noqa: SLF001
+            one.gradient = gradient = witness.grad
+            if gradient is not None:
+                one.gradient_version = gradient._version  # noqa: SLF001
+        return one
 
     def after_backward(self, one: Backward, tensors: Any, inputs: Any, returned: Any) -> None:
         """It is over; ``returned`` are the gradients that ``torch.autograd.grad`` returned, else None."""
@@ -213,6 +241,7 @@ class Tracker(Steps):
     def update_begins(self, optimizer: Optimizer) -> None:
         """Told at sampled steps only."""
         self.optimizing = True
+        self.calm = False
         detail = self.detail
         if detail is not None:
             at = _clock()
@@ -222,14 +251,22 @@ class Tracker(Steps):
             detail.cost += _clock() - at
 
     def update_ends(self, optimizer: Optimizer) -> None:
+        pending = self.pending
+        if self.calm and len(pending) == 1 and optimizer is self.optimizer and pending[0].site.way == "optimizer":
+            rate = optimizer.param_groups[0]["lr"]
+            self.rate = rate if type(rate) is float else float(rate)
+            if self.close_quickly(_clock()):
+                return
         self.optimizing = False
-        if not self.pending:
+        if not pending:
             return
+        self.optimizer = optimizer
         rate = optimizer.param_groups[0]["lr"]
         self.rate = rate if type(rate) is float else float(rate)
         self.optimizers[id(optimizer)] = optimizer
         if id(optimizer) not in self.known_optimizers:
             self.known_optimizers.add(id(optimizer))
+            self.calm = False
             self.learning = LEARNED  # the names of its parameters are not known: the next steps are looked at
         if self.detail is None:
             for one in self.pending:
@@ -237,7 +274,7 @@ class Tracker(Steps):
             if self.observer.hooks.close:
                 self.updated = True
             else:
-                self.close(_clock())  # nobody will tell when the next step begins
+                self.close(_clock())  # now: nobody will tell when the next step begins
         else:
             self.updated = True
             for one in self.pending:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
@@ -53,6 +54,41 @@ def gradient_call(
         return run
 
     return make
+
+
+def backward(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    """``torch.autograd.backward``, which every backward pass of a loop goes through: the quick way where there is one."""
+    local = observer.local
+    assert local is not None
+    slow = gradient_call(of_backward, returned=False)(observer, original)
+    method = torch.Tensor.backward.__code__
+    own = observer.places.known
+
+    @functools.wraps(original)
+    def run(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+        tracker = local.tracker
+        if tracker.depth:
+            return original(tensors, *args, **kwargs)
+        if tracker.calm and not is_dynamo_compiling():
+            frame = _getframe(1)
+            if frame.f_code is method and frame.f_back is not None:
+                frame = frame.f_back
+            if own.get(frame.f_code.co_filename) and not (args and args[0] is not None):
+                one = tracker.quick_backward(tensors, frame)
+                if one is not None:
+                    tracker.depth += 1
+                    try:
+                        original(tensors, *args, **kwargs)
+                    finally:
+                        tracker.depth -= 1
+                    if one.reached_witness():
+                        tracker.pending.append(one)
+                    else:
+                        tracker.after_backward(one, tensors, kwargs.get("inputs"), None)
+                    return None
+        return slow(tensors, *args, **kwargs)
+
+    return run
 
 
 def of_method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
