@@ -35,7 +35,9 @@ class Watched:
     def line(self, text: str) -> tuple[str, int]:
         """File and line of the first line of the program that contains ``text``."""
         lines, first = inspect.getsourcelines(self.program)
-        return inspect.getsourcefile(self.program) or "", next(first + i for i, line in enumerate(lines) if text in line)
+        return inspect.getsourcefile(self.program) or "", next(
+            first + i for i, line in enumerate(lines) if text in line
+        )
 
     def all(self, kind: type[Kind]) -> list[Kind]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -139,4 +141,3 @@ def _patchable() -> list[Any]:
         torch.compile,
         "item" in vars(torch.Tensor),
     ]
-

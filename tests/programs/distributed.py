@@ -26,6 +26,8 @@ def train(rank, folder):
             print(loss.item(), file=file)
     with open(f"rank{rank}.txt", "a") as file:
         print(*(parameter.detach().numpy().tobytes().hex() for parameter in model.parameters()), file=file)
+    dist.barrier()
+    del model, optimizer, loss
     dist.destroy_process_group()
 
 

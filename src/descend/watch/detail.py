@@ -16,7 +16,7 @@ from descend.watch.graph import plain
 from descend.watch.kept import WHOLE, KeptParameters
 from descend.watch.names import Names
 from descend.watch.places import Places
-from descend.watch.quiet import quiet
+from descend.watch.quiet import hidden, quiet
 from descend.watch.rates import as_written, plain_rate
 from descend.watch.timeline import Timeline
 
@@ -39,6 +39,14 @@ class Detail:
         self._outputs: dict[int, Tensor] = {}
         self._state_before: dict[str, Tensor] = {}
 
+    def restart(self) -> None:
+        """What has run so far was an evaluation."""
+        self.timeline = Timeline(None)
+        self.batch = Batch(copy=self.snapshot)
+        self._calls.clear()
+        self._outputs.clear()
+
+    @hidden
     def module_called(self, module: nn.Module, output: Any) -> None:
         """A module inside another was called."""
         _, training, times = self._calls.get(id(module), (module, module.training, 0))
@@ -130,9 +138,7 @@ class Detail:
             for key, (module, training, times) in self._calls.items()
         ]
 
-    def _snapshot(
-        self, step: int, epoch: int, loss: float, named: list[tuple[str, Tensor, Tensor | None]]
-    ) -> Snapshot:
+    def _snapshot(self, step: int, epoch: int, loss: float, named: list[tuple[str, Tensor, Tensor | None]]) -> Snapshot:
         tensors = self.batch.copies() | self._state_before
         tensors |= {f"output.{self._modules[key]}": out for key, out in self._outputs.items() if key in self._modules}
         left_out = []

@@ -4,9 +4,11 @@ At sampled steps everything is wrapped that tells the phases of a step. At all o
 without: the backward pass, the optimizer's end, loaders, and calls of those classes of modules that are called as a whole.
 """
 
+import builtins
 import os
 import weakref
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +18,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from descend.watch import wrappers
+from descend.watch import reads, wrappers
 from descend.watch.detail import optimizer_parameters
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ class Hooks:
             self._wrapped(_BaseDataLoaderIter, "__next__", wrappers.next),
             self._wrapped(DataLoader, "__iter__", wrappers.iter),
             self._wrapped(torch, "compile", wrappers.compile),
+            self._wrapped(builtins, "print", reads.printing),
+            self._wrapped(BaseProcess, "start", reads.starting),
             self._wrapped(torch.amp.GradScaler, "scale", wrappers.scale),
         ]
         self._at_samples = [
@@ -77,6 +81,7 @@ class Hooks:
             self._wrapped(nn.Module, "zero_grad", wrappers.zero_grad(wrappers.module_parameters)),
             self._wrapped(Optimizer, "zero_grad", wrappers.zero_grad(optimizer_parameters)),
             _Replacement(nn.Module, "__call__", wrappers.call),
+            *(self._wrapped(owner, name, reads.reading(how)) for owner, name, how in reads.READERS),
         ]
         for replacement in self._always:
             replacement.put()

@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from descend.watch.batches import tensors_in
+from descend.watch.quiet import hidden
 
 if TYPE_CHECKING:
+    from descend.watch.detail import Detail
     from descend.watch.steps import Steps
 
 _clock = time.perf_counter
@@ -75,12 +77,20 @@ class Marks(TorchFunctionMode):
     def _before_backward(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A part of the data, forward or loss phase."""
         started = _clock()
-        steps, detail = self.steps, self.steps.detail
+        detail = self.steps.detail
         result = func(*args, **kwargs)
+        if detail is not None and detail is self.steps.detail and self.steps.depth == 0:
+            self._note(detail, started, result, args, kwargs)
+        return result
+
+    @hidden
+    def _note(
+        self, detail: "Detail", started: float, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        ended = _clock()
+        steps = self.steps
         gradient = isinstance(result, Tensor) and result.grad_fn is not None
-        # After a backward pass only what builds a graph begins another; the rest may prepare its update.
-        if detail is not None and detail is steps.detail and steps.depth == 0 and (gradient or not steps.pending):
-            ended = _clock()
+        if gradient or not steps.pending:  # after a backward pass, what builds no graph may prepare its update
             if gradient and steps.started is None:
                 steps.started = started
             place = steps.observer.place_of_caller()
@@ -88,8 +98,7 @@ class Marks(TorchFunctionMode):
             if gradient and steps.plain:
                 detail.batch.guess(tensors_in([args, kwargs]))
             detail.timeline.resume()
-            detail.cost += _clock() - ended + _OVERHEAD
-        return result
+        detail.cost += _clock() - ended + _OVERHEAD
 
     def _after_backward(
         self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -113,6 +122,7 @@ class Marks(TorchFunctionMode):
             detail.cost += _clock() - ended + _OVERHEAD
         return result
 
+    @hidden
     def _phase(self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """ "update" or "zero" for what changes parameters or throws gradients away; "" for all else."""
         if name == "zero_":

@@ -21,7 +21,9 @@ class Names:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._by_id: dict[int, tuple[weakref.ref[Tensor], str, str]] = {}  # and how it was found
-        self._holder: dict[str, tuple[weakref.ref[Tensor], str]] = {}  # name → its tensor, and the variable it was found in
+        self._holder: dict[
+            str, tuple[weakref.ref[Tensor], str]
+        ] = {}  # name → its tensor, and the variable it was found in
         self._prefixed: dict[str, bool] = {}  # of each variable that holds a module: do names begin with it?
         self._told: set[tuple[str, tuple[int, ...]]] = set()
 

@@ -11,7 +11,16 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from descend.record.events import Event, Listener, Message, ParameterNorms, ParametersSeen, PhaseTimes, StepsDone, Unseen
+from descend.record.events import (
+    Event,
+    Listener,
+    Message,
+    ParameterNorms,
+    ParametersSeen,
+    PhaseTimes,
+    StepsDone,
+    Unseen,
+)
 from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
 from descend.watch.budget import is_sampled
@@ -22,6 +31,7 @@ from descend.watch.names import Names
 from descend.watch.passes import Passes
 from descend.watch.places import Place, Places
 from descend.watch.quiet import quiet
+from descend.watch.reads import Reads
 from descend.watch.steps import FLUSH
 from descend.watch.tracker import Tracker
 
@@ -71,6 +81,7 @@ class Observer:
         self.lock = threading.RLock()
         self.threaded = False  # more than one thread trains
         self.hooks = Hooks(self)
+        self.reads = Reads(self)
         self._evaluations = 0
         self._measured = 0.0
         self.spent = 0.0  # measured at steps that nobody looked at
@@ -128,7 +139,7 @@ class Observer:
             rows = kept.rows([(name, tensor, parameters[name]) for name, tensor in old.items()])
             self.emit(PhaseTimes(step, {"update": seconds}, {"update": place}))
             self.emit(ParameterNorms(step, tuple(rows)))
-        tracker = self.local.tracker if self.local is not None else None
+        tracker = self.tracker()
         if tracker is not None and not tracker.pending:
             tracker.forget()
             tracker.prepare(after=step)
@@ -137,6 +148,10 @@ class Observer:
     def name_of(self, tensor: Tensor) -> str:
         """The name of a parameter; "" for any other tensor."""
         return self.names.name_of(tensor)
+
+    def tracker(self) -> Tracker | None:
+        """The calling thread's."""
+        return self.local.tracker if self.local is not None else None
 
     def new_tracker(self) -> Tracker:
         tracker = Tracker(self, recorded=not self.trackers)
@@ -229,7 +244,9 @@ class Observer:
 
     def look_closely(self) -> None:
         """Wrap as much as the steps that run now in any thread need."""
-        self.hooks.look_closely(any(one.detail is not None or one.marks.wanted or one.marks.entered for one in self.trackers))
+        self.hooks.look_closely(
+            any(one.detail is not None or one.marks.wanted or one.marks.entered for one in self.trackers)
+        )
 
     def place_of_caller(self) -> Place:
         return self.places.place(sys._getframe(2))

@@ -68,20 +68,23 @@ class Passes:
             self._add(one, frame)
         self.waiting.clear()
 
-    def step_begins(self, frame: FrameType | None) -> float | None:
-        """A backward begins. Returns when the last evaluation pass before this step was over, if there was any."""
+    def step_begins(self, frame: FrameType | None) -> tuple[list[Pass], list[Pass]]:
+        """A backward begins. Returns the passes that were an evaluation's after all, and those that are the step's."""
         self._trained.update(id(one.module) for one in self.waiting if one.gradients)
-        ended = self._open.ended if self._open is not None else None
-        within: set[Place] = set()
+        examined, own = [], []
         for one in self.waiting:
-            if not one.gradients and id(one.module) in self._trained and one.place not in self._within_steps:
-                self._add(one, frame)
-                ended = one.ended
-            if not one.gradients:
-                within.add(one.place)
-        self._within_steps = within
+            known = one.gradients or id(one.module) not in self._trained or one.place in self._within_steps
+            (own if known else examined).append(one)
+        self._within_steps = {one.place for one in self.waiting if not one.gradients}
+        for one in examined:
+            self._add(one, frame)
         self.waiting.clear()
-        return ended
+        return examined, own
+
+    @property
+    def last_ended(self) -> float:
+        """When the last pass of the open evaluation was over."""
+        return self._open.ended if self._open is not None else 0.0
 
     def take(self) -> Callable[[int, int], list[Event]] | None:
         """Close the open evaluation, if any: what makes its events from its number and the step before it."""

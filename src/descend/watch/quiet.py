@@ -1,9 +1,15 @@
 """Looking at the user's tensors without anything of theirs noticing: no graph, no modes, no autocast, no random numbers."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
 import torch
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+_function_modes = torch._C._len_torch_function_stack  # noqa: SLF001 - no public name
 
 
 @contextmanager
@@ -24,3 +30,16 @@ def modes_are_on() -> bool:
     """Whether somebody's function or dispatch mode would see an operation run now."""
     core = torch._C
     return bool(core._len_torch_function_stack() or core._len_torch_dispatch_stack())  # noqa: SLF001
+
+
+def hidden(action: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
+    """``action``, such that no function mode sees which attributes of tensors it reads."""
+
+    @functools.wraps(action)
+    def run(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        if not _function_modes():
+            return action(*args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            return action(*args, **kwargs)
+
+    return run

@@ -19,7 +19,7 @@ from descend.watch.graph import loss_of
 from descend.watch.marks import Marks
 from descend.watch.passes import Pass, Passes
 from descend.watch.places import NOWHERE
-from descend.watch.quiet import modes_are_on
+from descend.watch.quiet import hidden, modes_are_on
 
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
@@ -68,6 +68,7 @@ class Steps:
         self._next_candidate = 0
         self.prepare()
 
+    @hidden
     def boundary(self) -> None:
         """Something of a next step may begin: the step before is over if its update has come."""
         if self.updated:
@@ -144,7 +145,9 @@ class Steps:
             self.started = _clock()
         self.prepare(after=step)
         if replaced and detail is not None and self.detail is not None and not detail.timeline.in_tail:
-            self.detail.timeline = detail.timeline.continued()  # its forward pass ran before its predecessor was known to be over
+            self.detail.timeline = (
+                detail.timeline.continued()
+            )  # its forward pass ran before its predecessor was known to be over
 
     def close_quickly(self, at: float) -> bool:
         """``close`` for a step of one backward pass that nobody looked at, when nothing is due after it; else nothing is done."""

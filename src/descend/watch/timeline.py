@@ -57,7 +57,9 @@ class Timeline:
         else:
             self._part().add(self.label, at - self.last)
         if phase == "forward" and "loss" in self.now.seconds and not self.in_tail:
-            self.now.add("forward", self.now.seconds.pop("loss"))  # what seemed the loss was a piece between two modules
+            self.now.add(
+                "forward", self.now.seconds.pop("loss")
+            )  # what seemed the loss was a piece between two modules
             self.now.places.pop("loss", None)
         self.last = at
 
@@ -94,7 +96,9 @@ class Timeline:
         self.begins(at, "backward")
         operations = self.now.operations
         if operations and "forward" in self.now.seconds and not self.now.passes:
-            maker = next((index for index, one in enumerate(operations) if one.result in losses), len(operations) - 1)
+            last = len(operations) - 1
+            # The last one: an identity may have belonged to a tensor before that is gone.
+            maker = next((index for index in range(last, -1, -1) if operations[index].result in losses), last)
             first = maker
             while first > 1 and operations[first - 1].place == operations[maker].place:
                 first -= 1
@@ -109,6 +113,11 @@ class Timeline:
         self.ends(at, "backward", place, "update")
         self.segments.append(self.now)
         self.in_tail = True
+
+    def leave_out(self, seconds: float, place: Place) -> None:
+        """So many seconds of the forward phase were an evaluation's; the step's own forward pass stands at ``place``."""
+        self.now.seconds["forward"] = max(0.0, self.now.seconds.get("forward", 0.0) - seconds)
+        self.now.places["forward"] = place
 
     def totals(self, counted: set[int]) -> tuple[dict[str, float], dict[str, Place]]:
         """Seconds and places of the step, from the segments that ``counted`` numbers, and the tail."""

@@ -1,6 +1,5 @@
 """What the hooks of one thread tell: batches, forward and backward passes, updates, zeroed gradients."""
 
-import sys
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -15,6 +14,7 @@ from descend.watch.batches import LoaderPass, rows_in, tensors_in
 from descend.watch.graph import leaves_of, tensors_of
 from descend.watch.passes import Pass
 from descend.watch.places import NOWHERE
+from descend.watch.quiet import hidden
 from descend.watch.steps import LEARNED, Steps
 
 _clock = time.perf_counter
@@ -27,6 +27,7 @@ _dispatches = torch._C._len_torch_dispatch_stack  # noqa: SLF001
 class Tracker(Steps):
     """One thread as its hooks see it. ``Steps`` decides what it all adds up to."""
 
+    @hidden
     def data_begins(self, frame: FrameType | None) -> None:
         """The next batch is asked for."""
         self.boundary()
@@ -36,11 +37,14 @@ class Tracker(Steps):
         if self.waiting:
             self.passes.all_to_evaluation(frame)
             self.started = _clock()
+            if self.detail is not None:
+                self.detail.restart()
         elif self.started is None:
             self.started = _clock()
         if self.detail is not None:
             self.detail.timeline.begins(_clock(), "data")
 
+    @hidden
     def data_ends(self, batch: Any, loader: LoaderPass | None, frame: FrameType | None) -> None:
         self.rows = rows_in(batch)
         self.loader = loader or self.loader
@@ -51,6 +55,7 @@ class Tracker(Steps):
             detail.batch.see(tensors_in(batch))
             detail.timeline.resume()
 
+    @hidden
     def loader_begins(self, frame: FrameType | None) -> None:
         """A new iteration of a loader: what was being evaluated is over."""
         self.boundary()
@@ -59,7 +64,11 @@ class Tracker(Steps):
         if self.waiting or self.passes.is_open:
             self.passes.all_to_evaluation(frame)
             self.observer.tell_evaluation(self.passes)
+            self.started = _clock()
+            if self.detail is not None:
+                self.detail.restart()
 
+    @hidden
     def call_begins(self, module: nn.Module, frame: FrameType | None) -> Pass | float:
         """A module is called by the user's code, outside of any other: a pass, or a loss or activation without parameters."""
         started = _clock()
@@ -83,6 +92,7 @@ class Tracker(Steps):
             self.started = started
         return Pass(module, torch.is_grad_enabled(), place, started)
 
+    @hidden
     def call_ends(self, one: Pass | float, module: nn.Module, args: Any, output: Any, frame: FrameType | None) -> None:
         ended = _clock()
         detail = self.detail
@@ -108,7 +118,7 @@ class Tracker(Steps):
 
     def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
         """Whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted."""
-        if not self.calm or self.quick_pass is not None or not _gradients_on():
+        if not self.calm or self.quick_pass is not None or not _gradients_on() or _functions():
             return False
         self.quick_pass = module
         self.plain = False
@@ -116,9 +126,12 @@ class Tracker(Steps):
             self.rows = args[0].shape[0]
         return True
 
-    def before_backward(self, tensors: Any, weights: Any, inputs: Any, *, returned: bool) -> Backward:
+    @hidden
+    def before_backward(
+        self, tensors: Any, weights: Any, inputs: Any, frame: FrameType | None, *, returned: bool
+    ) -> Backward:
         """A backward pass begins; ``inputs`` are given where it is not to reach all leaves."""
-        frame = self.observer.places.nearest(sys._getframe(2))
+        frame = self.observer.places.nearest(frame)
         at = _clock()
         observer = self.observer
         observer.backward_calls += 1
@@ -157,10 +170,14 @@ class Tracker(Steps):
     def _evaluation_ends(self, frame: FrameType | None) -> None:
         """Training goes on: what is not of this step was an evaluation."""
         self.calm = False
-        ended = self.passes.step_begins(frame)
+        ended = self.passes.last_ended
+        examined, own = self.passes.step_begins(frame)
+        if examined and self.detail is not None:
+            spent = sum(one.ended - one.started for one in examined)
+            self.detail.timeline.leave_out(spent, own[0].place if own else NOWHERE)
         if self.passes.is_open:
+            self.started = max(self.started or 0.0, ended, self.passes.last_ended)
             self.observer.tell_evaluation(self.passes)
-            self.started = max(self.started or 0.0, ended or 0.0)
 
     def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:
         """A backward pass of a line that is known, in a step that nobody looks at: what nearly all passes of a long run are.
@@ -169,9 +186,9 @@ class Tracker(Steps):
         than what they do.
         """
         site = self.sites.get((id(frame.f_code), frame.f_lasti))
-        if site is None or site.seen <= LEARNED or type(tensors) is not Tensor or not tensors.is_cpu:
+        if site is None or site.seen <= LEARNED or _functions() or _dispatches():
             return None
-        if _functions() or _dispatches():
+        if type(tensors) is not Tensor or not tensors.is_cpu:
             return None
         witness = None
         if site.way == "version":
@@ -185,6 +202,8 @@ class Tracker(Steps):
             return None
         if self.loader is None:
             self.count_epochs(frame)
+        if self.scaled is not None and self.scaled[0] is tensors:
+            tensors = self.scaled[1]
         try:
             loss = _item(tensors)
         except RuntimeError:  # more than one number
@@ -202,7 +221,8 @@ class Tracker(Steps):
                 one.gradient_version = gradient._version  # noqa: SLF001
         return one
 
-    def after_backward(self, one: Backward, tensors: Any, inputs: Any, returned: Any) -> None:
+    @hidden
+    def after_backward(self, one: Backward, tensors: Any, inputs: Any, returned: Any, frame: FrameType | None) -> None:
         """It is over; ``returned`` are the gradients that ``torch.autograd.grad`` returned, else None."""
         at = _clock()
         self.pending.append(one)
@@ -214,7 +234,7 @@ class Tracker(Steps):
             detail = self.detail
             assert detail is not None
             detail.timeline.in_tail = True
-            self._look_closer(one, leaves_of(tensors, inputs), self.observer.places.nearest(sys._getframe(2)))
+            self._look_closer(one, leaves_of(tensors, inputs), self.observer.places.nearest(frame))
         else:
             one.index = len(detail.timeline.segments)
             detail.timeline.backward_ends(at, one.site.place)
@@ -238,25 +258,35 @@ class Tracker(Steps):
         if not self.rows and detail.batch.tensors:
             self.rows = len(detail.batch.tensors[0])
 
-    def update_begins(self, optimizer: Optimizer) -> None:
-        """Told at sampled steps only."""
+    @hidden
+    def update_begins(self, optimizer: Optimizer, frame: FrameType | None, *, closure: bool) -> None:
+        """Told at sampled steps only. With a ``closure`` a whole step begins."""
+        if closure and self.updated:
+            self.close(_clock())
         self.optimizing = True
         self.calm = False
         detail = self.detail
         if detail is not None:
             at = _clock()
             detail.timeline.begins(at, "update")
-            detail.update_begins(optimizer, self.observer.places.nearest(sys._getframe(2)))
+            detail.update_begins(optimizer, self.observer.places.nearest(frame))
             detail.timeline.resume()
             detail.cost += _clock() - at
 
-    def update_ends(self, optimizer: Optimizer) -> None:
+    def quick_update(self, optimizer: Optimizer) -> bool:
+        """``update_ends`` of the optimizer that stepped last, where nothing is out of the ordinary; else nothing is done."""
         pending = self.pending
-        if self.calm and len(pending) == 1 and optimizer is self.optimizer and pending[0].site.way == "optimizer":
-            rate = optimizer.param_groups[0]["lr"]
-            self.rate = rate if type(rate) is float else float(rate)
-            if self.close_quickly(_clock()):
-                return
+        if not self.calm or len(pending) != 1 or optimizer is not self.optimizer or pending[0].site.way != "optimizer":
+            return False
+        rate = optimizer.param_groups[0]["lr"]
+        if type(rate) is not float:
+            return False
+        self.rate = rate
+        return self.close_quickly(_clock())
+
+    @hidden
+    def update_ends(self, optimizer: Optimizer, frame: FrameType | None) -> None:
+        pending = self.pending
         self.optimizing = False
         if not pending:
             return
@@ -279,8 +309,9 @@ class Tracker(Steps):
             self.updated = True
             for one in self.pending:
                 one.site.way = "optimizer"
-            self.detail.timeline.ends(_clock(), "update", self.observer.places.place(sys._getframe(2)), "")
+            self.detail.timeline.ends(_clock(), "update", self.observer.places.place(frame), "")
 
+    @hidden
     def zero_begins(self, parameters: Callable[[], list[Tensor]]) -> None:
         """Gradients are about to be thrown away; those of a backward that was never used make it a look."""
         if self.pending and not self.updated and not self.optimizing:
@@ -291,6 +322,7 @@ class Tracker(Steps):
         if self.detail is not None:
             self.detail.timeline.begins(_clock(), "zero")
 
+    @hidden
     def zero_ends(self, frame: FrameType | None) -> None:
         if self.detail is not None:
             self.detail.timeline.ends(_clock(), "zero", self.observer.places.place(frame))

@@ -36,7 +36,8 @@ def gradient_call(
                 return original(*args, **kwargs)
             try:
                 tensors, weights, inputs = given(args, kwargs)
-                one = tracker.before_backward(tensors, weights, inputs, returned=returned)
+                frame = _getframe(1)
+                one = tracker.before_backward(tensors, weights, inputs, frame, returned=returned)
             except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
                 observer.give_up(error)
                 return original(*args, **kwargs)
@@ -46,7 +47,7 @@ def gradient_call(
             finally:
                 tracker.depth -= 1
             try:
-                tracker.after_backward(one, tensors, inputs, result)
+                tracker.after_backward(one, tensors, inputs, result, frame)
             except Exception as error:  # noqa: BLE001
                 observer.give_up(error)
             return result
@@ -84,7 +85,7 @@ def backward(observer: "Observer", original: Callable[..., Any]) -> Callable[...
                     if one.reached_witness():
                         tracker.pending.append(one)
                     else:
-                        tracker.after_backward(one, tensors, kwargs.get("inputs"), None)
+                        tracker.after_backward(one, tensors, kwargs.get("inputs"), None, frame)
                     return None
         return slow(tensors, *args, **kwargs)
 
@@ -253,7 +254,8 @@ def update_begins(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]
         if tracker.depth:
             return
         try:
-            tracker.update_begins(optimizer)
+            closure = len(args) > 1 or kwargs.get("closure") is not None
+            tracker.update_begins(optimizer, _getframe(1), closure=closure)
         except Exception as error:  # noqa: BLE001
             observer.give_up(error)
 
@@ -266,10 +268,10 @@ def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
 
     def update_ends(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         tracker = local.tracker
-        if tracker.depth:
+        if tracker.depth or tracker.quick_update(optimizer):
             return
         try:
-            tracker.update_ends(optimizer)
+            tracker.update_ends(optimizer, _getframe(1))
         except Exception as error:  # noqa: BLE001
             observer.give_up(error)
 

@@ -1,0 +1,146 @@
+"""What the program says and reads: lines it prints, numbers it takes out of tensors, processes it starts."""
+
+import builtins
+import math
+import sys
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.data._utils.worker import _worker_loop
+
+from descend.record.events import Printed, Unseen, ValueRead
+from descend.watch.places import Place
+from descend.watch.quiet import hidden
+
+if TYPE_CHECKING:
+    from descend.watch.observer import Observer
+
+_getframe = sys._getframe
+_PER_STEP = 20  # lines, and numbers, of one step that are told
+_LINES = 20_000  # of one run that are told
+_TEXT = 2_000  # characters of one line that are told
+
+
+class Reads:
+    """Tells what the user's own lines print and read; of what happens ten times over in one step only the first."""
+
+    def __init__(self, observer: "Observer") -> None:
+        self.observer = observer
+        self._lines = 0
+        self._step = -1
+        self._in_step: Counter[str] = Counter()
+
+    def printed(self, text: str, place: Place) -> None:
+        if self._lines < _LINES and self._may_tell("printed"):
+            self._lines += 1
+            self.observer.flush()
+            self.observer.emit(Printed(self._now(), text[:_TEXT], place))
+
+    @hidden
+    def read(self, tensor: Tensor, how: str, value: Any, place: Place) -> None:
+        """A number that left a tensor; of a list of numbers only a single one is told."""
+        while isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, (int, float)) and self._may_tell("read"):
+            number = float(value)
+            name = self.observer.names.name_of(tensor)
+            if not name and tensor.ndim == 0 and self._is_loss(number):
+                name = "loss"
+            self.observer.emit(ValueRead(self._now(), how, number, name, place))
+
+    def started_process(self, process: BaseProcess, place: Place) -> None:
+        if getattr(process, "_target", None) is not _worker_loop:  # a loader's workers do no training
+            self.observer.emit(
+                Unseen(f"the process {process.name}", "processes that the program starts are not followed", place)
+            )
+
+    def _now(self) -> int:
+        """The step that is running, once its gradients are there; else the last one."""
+        tracker = self.observer.tracker()
+        return self.observer.step + (1 if tracker is not None and tracker.pending else 0)
+
+    def _may_tell(self, kind: str) -> bool:
+        step = self.observer.step
+        if step != self._step:
+            self._step = step
+            self._in_step.clear()
+        self._in_step[kind] += 1
+        return self._in_step[kind] <= _PER_STEP
+
+    def _is_loss(self, number: float) -> bool:
+        tracker = self.observer.tracker()
+        losses = [one.loss for one in tracker.pending] if tracker is not None else []
+        losses += [done[0] for done in self.observer.done[-1:]]
+        return any(
+            isinstance(loss, float) and (loss == number or (math.isnan(loss) and math.isnan(number))) for loss in losses
+        )
+
+
+class _Copy:
+    """Writes on to where ``print`` would have written, and remembers it."""
+
+    def __init__(self, onto: Any) -> None:
+        self.onto = onto
+        self.text: list[str] = []
+
+    def write(self, text: str) -> Any:
+        self.text.append(text)
+        return self.onto.write(text)
+
+    def flush(self) -> None:
+        self.onto.flush()
+
+
+def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..., None]:
+    def print(*args: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
+        onto = sys.stdout
+        frame = _getframe(1)
+        if (
+            file is not None
+            or onto is None
+            or not observer.active
+            or not observer.places.is_own(frame.f_code.co_filename)
+        ):
+            return original(*args, sep=sep, end=end, file=file, flush=flush)
+        copy = _Copy(onto)
+        original(*args, sep=sep, end=end, file=copy, flush=flush)
+        text, place = "".join(copy.text), (frame.f_code.co_filename, frame.f_lineno)
+        observer.safely(lambda: observer.reads.printed(text, place))
+
+    print.__module__, print.__qualname__ = "builtins", "print"
+    print.__doc__ = builtins.print.__doc__
+    return print
+
+
+def reading(how: str) -> Callable[["Observer", Any], Callable[[Tensor], Any]]:
+    def make(observer: "Observer", original: Any) -> Callable[[Tensor], Any]:
+        def read(self: Tensor) -> Any:
+            value = original(self)
+            frame = _getframe(1)
+            if observer.active and observer.places.is_own(frame.f_code.co_filename):
+                place = (frame.f_code.co_filename, frame.f_lineno)
+                observer.safely(lambda: observer.reads.read(self, how, value, place))
+            return value
+
+        read.__name__ = original.__name__
+        read.__qualname__ = f"Tensor.{original.__name__}"
+        read.__doc__ = original.__doc__
+        return read
+
+    return make
+
+
+def starting(observer: "Observer", original: Callable[[BaseProcess], None]) -> Callable[[BaseProcess], None]:
+    def start(self: BaseProcess) -> None:
+        frame = _getframe(1)
+        observer.safely(lambda: observer.reads.started_process(self, observer.places.place(frame)))
+        original(self)
+
+    return start
+
+
+READERS = ((torch.Tensor, "item", "item"), (torch.Tensor, "tolist", "tolist"), (torch.Tensor, "__float__", "float"))
