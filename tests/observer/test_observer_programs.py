@@ -8,6 +8,7 @@ import warnings
 import pytest
 import torch
 import torch.nn.functional as F
+import torch.utils.checkpoint
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -264,7 +265,6 @@ def closures():
     x, y = torch.randn(20, 3), torch.randn(20, 1)
     model = nn.Linear(3, 1)
     optimizer = torch.optim.LBFGS(model.parameters(), lr=0.5, max_iter=4)
-    losses = []
 
     def closure():
         optimizer.zero_grad()
@@ -272,8 +272,7 @@ def closures():
         loss.backward()
         return loss
 
-    for _ in range(30):
-        losses.append(optimizer.step(closure).item())
+    losses = [optimizer.step(closure).item() for _ in range(30)]
     return {"losses": losses, **model.state_dict()}
 
 
@@ -479,7 +478,8 @@ def nothing_is_trained():
 
 
 def test_a_program_that_trains_nothing_tells_nothing(watch):
-    assert watch(nothing_is_trained).events == []
+    events = watch(nothing_is_trained).events
+    assert [event for event in events if not isinstance(event, ValueRead)] == []
 
 
 def stops_with_an_error():
@@ -514,7 +514,7 @@ def prints_and_reads():
         loss.backward()
         optimizer.step()
         print("loss", loss.item(), sep=" = ")
-    print(w, "is what", float(w[0]))
+    print(w, "is what", float(w.detach()[0]))
 
 
 def test_what_is_printed_and_read_is_told_with_its_step(watch, capsys):
@@ -552,3 +552,113 @@ def test_a_process_of_the_programs_is_said_to_be_unseen(watch):
 def starts_a_process_place(event):
     lines, first = inspect.getsourcelines(starts_a_process)
     return __file__, next(first + i for i, line in enumerate(lines) if "process.start()" in line)
+
+
+def loader_with_workers():
+    data = TensorDataset(torch.randn(24, 6), torch.randint(0, 3, (24,)))
+    loader = DataLoader(data, batch_size=8, shuffle=True, num_workers=2, persistent_workers=True)
+    model = Net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for _ in range(3):
+        for images, labels in loader:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return {"losses": losses, **model.state_dict()}
+
+
+def test_a_loader_with_workers_that_stay(watch):
+    seen = watch(loader_with_workers)
+    assert seen.losses == seen.result["losses"]
+    assert seen.epochs == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(_context, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(_context, gradient):
+        return 2 * gradient
+
+
+def own_function_in_place_and_checkpoint():
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Linear(8, 8), nn.ReLU(inplace=True))
+    head = nn.Linear(8, 1)
+    x, y = torch.randn(12, 6), torch.randn(12, 1)
+    optimizer = torch.optim.AdamW([*model.parameters(), *head.parameters()], lr=0.01)
+    losses = []
+    for _ in range(25):
+        hidden = torch.utils.checkpoint.checkpoint(model, x, use_reentrant=False)
+        loss = F.mse_loss(Doubled.apply(head(hidden)), y)
+        optimizer.zero_grad(set_to_none=False)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return {"losses": losses, **model.state_dict()}
+
+
+def test_own_functions_in_place_activations_and_checkpoints(watch):
+    seen = watch(own_function_in_place_and_checkpoint)
+    assert seen.losses == seen.result["losses"]
+    assert seen.names[0] == "model.0.weight"
+    assert seen.names[-1] == "head.bias"
+    assert seen.all(Evaluation) == []
+
+
+def raw_updates_of_a_module():
+    model = Net()
+    x, y = torch.randn(20, 6), torch.randint(0, 3, (20,))
+    losses = []
+    for _ in range(130):
+        loss = F.cross_entropy(model(x), y)
+        model.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter -= 0.1 * parameter.grad  # noqa: PLW2901
+        losses.append(loss.item())
+    return {"losses": losses, **model.state_dict()}
+
+
+def test_a_module_updated_by_hand(watch):
+    seen = watch(raw_updates_of_a_module)
+    assert seen.losses == seen.result["losses"]
+    assert seen.rates == pytest.approx([0.1] * 130, rel=1e-3)
+    phases = seen.phases(5)
+    assert phases.places["forward"] == seen.line("loss = F.cross_entropy(model(x)")
+    assert phases.places["update"] == seen.line("parameter -= ")
+    assert phases.places["zero"] == seen.line("model.zero_grad()")
+    assert phases.places["backward"] == seen.line("loss.backward()")
+
+
+class Trainer:
+    def __init__(self):
+        self.model = Net()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.losses = []
+
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        self.losses.append(loss.item())
+
+
+def trained_by_an_object():
+    trainer = Trainer()
+    for _ in range(5):
+        trainer.step(torch.randn(4, 6), torch.randint(0, 3, (4,)))
+    return {"losses": trainer.losses, **trainer.model.state_dict()}
+
+
+def test_a_model_that_an_object_holds_has_its_names(watch):
+    seen = watch(trained_by_an_object)
+    assert seen.losses == seen.result["losses"]
+    assert seen.names == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
+    assert [event.name for event in seen.all(BatchSeen) if event.step == 2] == ["x", "y"]

@@ -1,4 +1,5 @@
 """Loops of raw tensors: parameters are variables, updates are written by hand."""
+# ruff: noqa: N806 - people call their weights W
 
 import math
 
@@ -227,7 +228,7 @@ def lists_and_dictionaries():
         loss.backward()
         with torch.no_grad():
             for parameter in [*parameters.values(), *biases]:
-                parameter -= 0.1 * parameter.grad
+                parameter.sub_(0.1 * parameter.grad)
                 parameter.grad = None
     return {"losses": losses, **parameters}
 

@@ -59,13 +59,14 @@ class Batch:
         self._hashes: list[Tensor | None] = []
         self._names: list[str] = []
         self._guesses: list[Tensor] = []
+        self.whole = False  # a loader gave it: there is nothing to guess
 
     def clear(self) -> None:
         """Another batch takes its place."""
         self.tensors, self._copies, self._hashes, self._names = [], [], [], []
 
     def guess(self, tensors: list[Tensor]) -> None:
-        """Tensors that entered a loop without modules and loaders; those that a variable holds are the batch."""
+        """Tensors that entered a step without a loader; those that a variable holds are its batch."""
         for tensor in tensors:
             known = any(tensor is other for other in self._guesses)
             if not known and not tensor.requires_grad and tensor.ndim and len(self._guesses) < _MOST:
@@ -85,7 +86,7 @@ class Batch:
 
     def name(self, names: Names, frame: FrameType | None) -> None:
         """Find the variables that hold the tensors now."""
-        if self._guesses and not self.tensors:
+        if self._guesses and not self.whole:
             self.see([tensor for tensor in self._guesses if names.variable_of(tensor, frame)])
         self._guesses.clear()
         if "" in self._names:

@@ -26,15 +26,15 @@ _OUTPUTS = 16 * 2**20  # bytes of layers' outputs that a snapshot keeps
 class Detail:
     """What is known of the step that runs now. ``cost`` is the time that looking took, counted in no phase."""
 
-    def __init__(self, names: Names, places: Places, started: float | None, *, snapshot: bool) -> None:
-        self.names, self.places, self.snapshot = names, places, snapshot
+    def __init__(self, names: Names, places: Places, started: float | None, *, snapshot: bool, late: bool) -> None:
+        self.names, self.places, self.snapshot, self.late = names, places, snapshot, late
         self.timeline = Timeline(started)
         self.parameters = KeptParameters()
         self.batch = Batch(copy=snapshot)
         self.optimizers: dict[int, Optimizer] = {}
         self.numbers: list[float] = []
         self.cost = 0.0
-        self._calls: dict[int, tuple[nn.Module, bool, int]] = {}
+        self._calls: dict[int, tuple[str, bool, int]] = {}  # class, mode, how often: the module itself may be let go of
         self._modules: dict[int, str] = {}
         self._outputs: dict[int, Tensor] = {}
         self._state_before: dict[str, Tensor] = {}
@@ -49,8 +49,8 @@ class Detail:
     @hidden
     def module_called(self, module: nn.Module, output: Any) -> None:
         """A module inside another was called."""
-        _, training, times = self._calls.get(id(module), (module, module.training, 0))
-        self._calls[id(module)] = (module, training, times + 1)
+        name, training, times = self._calls.get(id(module), (type(module).__name__, module.training, 0))
+        self._calls[id(module)] = (name, training, times + 1)
         if self.snapshot and type(output) is Tensor and not module._modules and id(module) not in self._outputs:  # noqa: SLF001 - children() would be a call of the user's
             room = _OUTPUTS - sum(kept.nbytes for kept in self._outputs.values())
             if output.nbytes <= room:
@@ -119,7 +119,8 @@ class Detail:
         kept = [by_id[key].tensor for key in dict.fromkeys(used) if key in by_id]
         seen = self.names.tell(kept)
         events: list[Event] = [ParametersSeen(step, tuple(seen))] if seen else []
-        events.append(PhaseTimes(step, seconds, places))
+        if not self.late:  # else only the end of the step was timed
+            events.append(PhaseTimes(step, seconds, places))
         named = [(self.names.name_of(tensor), tensor, replaced.get(id(tensor), tensor)) for tensor in kept]
         named = [row for row in named if row[0]]
         if rows := self.parameters.rows(named):
@@ -134,8 +135,8 @@ class Detail:
 
     def _call_rows(self) -> list[tuple[str, str, bool, int]]:
         return [
-            (self._modules.get(key, type(module).__name__), type(module).__name__, training, times)
-            for key, (module, training, times) in self._calls.items()
+            (self._modules.get(key, name), name, training, times)
+            for key, (name, training, times) in self._calls.items()
         ]
 
     def _snapshot(self, step: int, epoch: int, loss: float, named: list[tuple[str, Tensor, Tensor | None]]) -> Snapshot:

@@ -30,7 +30,7 @@ from torch._C import (
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import DeviceContext
 
-from descend.watch.quiet import quiet
+from descend.watch.quiet import quiet, torchs_own
 from descend.watch.tracebacks import HERE
 
 Call = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
@@ -116,6 +116,7 @@ class _Mode(TorchFunctionMode):
     ) -> Any:
         if kwargs is None:
             kwargs = {}
+        function = torchs_own(function)
         if not self.listeners or torch.compiler.is_compiling():
             return function(*args, **kwargs)
         frame = _caller(sys._getframe(1))

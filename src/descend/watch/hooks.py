@@ -88,7 +88,7 @@ class Hooks:
         self._post = register_optimizer_step_post_hook(wrappers.update_ends(observer))
         self.look_closely(True)
 
-    def look_closely(self, close: bool) -> None:  # noqa: FBT001 - a switch
+    def look_closely(self, close: bool) -> None:
         """Wrap what tells the phases of a step, or take it away."""
         if close == self.close or not self._at_samples:
             return

@@ -123,6 +123,4 @@ class KeptParameters:
 
 
 def _is_ordinary(tensor: Tensor) -> bool:
-    return (
-        type(tensor) in (Tensor, torch.nn.Parameter) and tensor.layout != torch._mkldnn and tensor.device.type != "meta"
-    )  # type: ignore[attr-defined,unused-ignore] # noqa: SLF001
+    return type(tensor) in (Tensor, torch.nn.Parameter) and tensor.device.type != "meta"

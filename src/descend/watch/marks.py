@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from descend.watch.batches import tensors_in
-from descend.watch.quiet import hidden
+from descend.watch.quiet import hidden, torchs_own
 
 if TYPE_CHECKING:
     from descend.watch.detail import Detail
@@ -18,11 +18,47 @@ if TYPE_CHECKING:
 _clock = time.perf_counter
 # What only reads a tensor, or builds none: never the first operation of a step.
 _READING = frozenset(
-    "__get__ __format__ __repr__ __str__ __len__ __iter__ __float__ __int__ __bool__ __index__ __hash__ __contains__ __array__"
-    " item tolist numpy detach cpu size dim numel stride backward grad is_floating_point is_complex is_contiguous element_size"
-    " data_ptr untyped_storage storage_offset get_device register_hook retain_grad nelement ndimension apply_".split()
+    [
+        "__get__",
+        "__format__",
+        "__repr__",
+        "__str__",
+        "__len__",
+        "__iter__",
+        "__float__",
+        "__int__",
+        "__bool__",
+        "__index__",
+        "__hash__",
+        "__contains__",
+        "__array__",
+        "item",
+        "tolist",
+        "numpy",
+        "detach",
+        "cpu",
+        "size",
+        "dim",
+        "numel",
+        "stride",
+        "backward",
+        "grad",
+        "is_floating_point",
+        "is_complex",
+        "is_contiguous",
+        "element_size",
+        "data_ptr",
+        "untyped_storage",
+        "storage_offset",
+        "get_device",
+        "register_hook",
+        "retain_grad",
+        "nelement",
+        "ndimension",
+        "apply_",
+    ]
 )
-_IN_PLACE = frozenset("__iadd__ __isub__ __imul__ __itruediv__ __idiv__ __ipow__ __setitem__".split())
+_IN_PLACE = frozenset(["__iadd__", "__isub__", "__imul__", "__itruediv__", "__idiv__", "__ipow__", "__setitem__"])
 _OVERHEAD = 2e-6  # seconds that a mode costs an operation even when it does nothing
 
 
@@ -42,7 +78,7 @@ class Marks(TorchFunctionMode):
         if self.wanted != self.entered and not self.inside:
             if self.wanted:
                 if not self.steps.observer.compiles:
-                    self.__enter__()
+                    self.__enter__()  # type: ignore[no-untyped-call]
                     self.entered = True
             else:
                 self.leave()
@@ -62,9 +98,10 @@ class Marks(TorchFunctionMode):
         """Run ``func``; outside of modules, loaders, backward passes and optimizers note what it was."""
         steps = self.steps
         kwargs = kwargs or {}
+        func = torchs_own(func)
         name = getattr(func, "__name__", "")
         idle = steps.depth or steps.optimizing or not (self.wanted and steps.observer.active)
-        if idle or name in _READING:
+        if idle or name in _READING or name.startswith("_record_function"):
             return func(*args, **kwargs)
         outer, self.inside = self.inside, True
         try:
@@ -80,7 +117,7 @@ class Marks(TorchFunctionMode):
         detail = self.steps.detail
         result = func(*args, **kwargs)
         if detail is not None and detail is self.steps.detail and self.steps.depth == 0:
-            self._note(detail, started, result, args, kwargs)
+            self.steps.observer.safely(lambda: self._note(detail, started, result, args, kwargs))
         return result
 
     @hidden
@@ -95,7 +132,7 @@ class Marks(TorchFunctionMode):
                 steps.started = started
             place = steps.observer.place_of_caller()
             detail.timeline.operation(started, ended, place, id(result), gradient=gradient)
-            if gradient and steps.plain:
+            if gradient:
                 detail.batch.guess(tensors_in([args, kwargs]))
             detail.timeline.resume()
         detail.cost += _clock() - ended + _OVERHEAD
@@ -105,7 +142,11 @@ class Marks(TorchFunctionMode):
     ) -> Any:
         """An update by hand, a zeroing, or the first operation of the next step."""
         steps = self.steps
-        phase = self._phase(func, name, args, kwargs)
+        try:
+            phase = self._phase(func, name, args, kwargs)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+            steps.observer.give_up(error)
+            return func(*args, **kwargs)
         if not phase:
             if (self.update_seen or steps.updated) and steps.plain and torch.is_grad_enabled():
                 steps.observer.safely(steps.boundary)
@@ -113,18 +154,22 @@ class Marks(TorchFunctionMode):
         started = _clock()
         result = func(*args, **kwargs)
         self.update_seen |= phase == "update"
-        detail = steps.detail
-        if detail is not None:
-            ended = _clock()
-            detail.timeline.begins(started, phase)
-            detail.timeline.ends(ended, phase, steps.observer.place_of_caller(), "update")
-            detail.timeline.resume()
-            detail.cost += _clock() - ended + _OVERHEAD
+        if steps.detail is not None:
+            steps.observer.safely(lambda: self._note_update(phase, started))
         return result
+
+    def _note_update(self, phase: str, started: float) -> None:
+        ended = _clock()
+        detail = self.steps.detail
+        assert detail is not None
+        detail.timeline.begins(started, phase)
+        detail.timeline.ends(ended, phase, self.steps.observer.place_of_caller(), "update")
+        detail.timeline.resume()
+        detail.cost += _clock() - ended + _OVERHEAD
 
     @hidden
     def _phase(self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """ "update" or "zero" for what changes parameters or throws gradients away; "" for all else."""
+        """What changes parameters is "update", what throws gradients away "zero", all else ""."""
         if name == "zero_":
             return "zero"
         if name == "__set__":

@@ -1,6 +1,8 @@
 """Watches a hand-written training loop from inside its own process, and tells its steps as events."""
 
+import itertools
 import math
+import operator
 import sys
 import threading
 import time
@@ -37,6 +39,7 @@ from descend.watch.tracker import Tracker
 
 _MOST_STEPS = 4096  # that are told at once
 _CALLS = 4e-6  # seconds a step: calling the wrappers, which no clock inside them sees
+_EPOCH = operator.itemgetter(4)
 _BLIND = 1_000_000  # as if inside that many calls
 _LOOKS = 3  # of one line that are told
 
@@ -47,6 +50,8 @@ class Recorder(Protocol):
     def begin_step(self, step: int) -> None: ...
 
     def end_step(self, step: int) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Local(threading.local):
@@ -87,8 +92,9 @@ class Observer:
         self.spent = 0.0  # measured at steps that nobody looked at
         self._began = clock()
         self.last_flush = self._began
-        self.done: list[tuple[Any, float, float, int]] = []  # loss, rate, seconds and rows of steps not told yet
-        self.epoch = 1
+        self.done: list[
+            tuple[Any, float, float, int, int]
+        ] = []  # loss, rate, seconds, rows, epoch of steps not told yet
 
     @property
     def cost_seconds(self) -> float:
@@ -109,11 +115,16 @@ class Observer:
 
     def stop(self) -> None:
         """Remove the hooks and tell what is still open. Never raises."""
-        if not self.active:
+        tracker = self.tracker()
+        if tracker is None:
             return
-        self.safely(self._finish)
-        self.be_blind()
-        self.hooks.remove()
+        if self.active:
+            self.safely(self._finish)
+        if self.active:
+            self.be_blind()
+        tracker.marks.wanted = False
+        self.safely(tracker.marks.follow)
+        self.safely(self.hooks.remove)
         self.safely(self.flush)
         self.local = None
 
@@ -165,11 +176,8 @@ class Observer:
     def count(self, epoch: int, loss: float | Tensor, rate: float, seconds: float, rows: int, at: float) -> int:
         """One more step; returns its number."""
         with self.lock:
-            if epoch != self.epoch:
-                self.flush()
-                self.epoch = epoch
             self.step += 1
-            self.done.append((loss, rate, seconds, rows))
+            self.done.append((loss, rate, seconds, rows, epoch))
             if at - self.last_flush > FLUSH or len(self.done) >= _MOST_STEPS:
                 self.flush()
             return self.step
@@ -181,6 +189,9 @@ class Observer:
     def compiler_used(self) -> None:
         """From now on no function mode of ours is entered."""
         self.compiles = True
+        if self.recorder is not None:  # its hooks on all modules would make the compiler warn
+            self.recorder.close()
+            self.recorder = None
         for tracker in self.trackers:
             tracker.marks.leave()
 
@@ -190,8 +201,11 @@ class Observer:
             done = self.done
             if done:
                 self.done = []
-                losses, rates, seconds, rows = (list(column) for column in zip(*done, strict=True))
-                self.emit(StepsDone(self.step - len(done) + 1, self.epoch, _numbers(losses), rates, seconds, rows))
+                first = self.step - len(done) + 1
+                for epoch, steps in itertools.groupby(done, key=_EPOCH):
+                    losses, rates, seconds, rows, _ = (list(column) for column in zip(*steps, strict=True))
+                    self.emit(StepsDone(first, epoch, _numbers(losses), rates, seconds, rows))
+                    first += len(losses)
             self.last_flush = self._clock()
 
     def tell_detail(

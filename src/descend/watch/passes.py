@@ -1,12 +1,13 @@
 """Forward passes that no backward follows: evaluations."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 
 from torch import nn
 
-from descend.record.events import Event, Evaluation
+from descend.record.events import Evaluation, Event
 from descend.watch.batches import Batch, tensors_in
 from descend.watch.names import Names
 from descend.watch.places import NOWHERE, Place
@@ -17,10 +18,11 @@ _HASHED = 3  # batches of one evaluation that are fingerprinted
 class Pass:
     """One call of a module of the user's, outside of any other."""
 
-    __slots__ = ("ended", "gradients", "inputs", "module", "place", "started")
+    __slots__ = ("ended", "gradients", "identity", "inputs", "module", "place", "started")
 
     def __init__(self, module: nn.Module, gradients: bool, place: Place, started: float) -> None:
-        self.module = module
+        self.module = weakref.ref(module)  # the program may let go of its model, and it should be gone then
+        self.identity = id(module)
         self.gradients = gradients
         self.place = place
         self.started = self.ended = started
@@ -70,10 +72,11 @@ class Passes:
 
     def step_begins(self, frame: FrameType | None) -> tuple[list[Pass], list[Pass]]:
         """A backward begins. Returns the passes that were an evaluation's after all, and those that are the step's."""
-        self._trained.update(id(one.module) for one in self.waiting if one.gradients)
-        examined, own = [], []
+        self._trained.update(one.identity for one in self.waiting if one.gradients)
+        examined: list[Pass] = []
+        own: list[Pass] = []
         for one in self.waiting:
-            known = one.gradients or id(one.module) not in self._trained or one.place in self._within_steps
+            known = one.gradients or one.identity not in self._trained or one.place in self._within_steps
             (own if known else examined).append(one)
         self._within_steps = {one.place for one in self.waiting if not one.gradients}
         for one in examined:
@@ -101,6 +104,7 @@ class Passes:
         if current.passes <= _HASHED:
             current.batch.see(tensors_in(one.inputs))
             current.batch.name(self._names, frame)
-        if one.module.training and not current.training:
-            modules = self._names.modules_of(one.module, frame)
-            current.training.update((modules[id(part)], None) for part in one.module.modules() if part.training)
+        module = one.module()
+        if module is not None and module.training and not current.training:
+            modules = self._names.modules_of(module, frame)
+            current.training.update((modules[id(part)], None) for part in module.modules() if part.training)

@@ -3,12 +3,13 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
+_BACKWARD = torch.Tensor.backward  # before a program can replace it
 _function_modes = torch._C._len_torch_function_stack  # noqa: SLF001 - no public name
 
 
@@ -24,6 +25,14 @@ def quiet() -> Iterator[None]:
             yield
         finally:
             core._set_grad_enabled(gradients)  # noqa: SLF001
+
+
+def torchs_own(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, or PyTorch's ``Tensor.backward`` where the program has put its own in that place.
+
+    PyTorch looks the method up once more for every function mode; the program's, which has been called already, must not run again.
+    """
+    return _BACKWARD if function is torch.Tensor.backward else function
 
 
 def modes_are_on() -> bool:

@@ -73,7 +73,7 @@ class Reads:
 
     def _is_loss(self, number: float) -> bool:
         tracker = self.observer.tracker()
-        losses = [one.loss for one in tracker.pending] if tracker is not None else []
+        losses = [tracker.last_loss, *(one.loss for one in tracker.pending)] if tracker is not None else []
         losses += [done[0] for done in self.observer.done[-1:]]
         return any(
             isinstance(loss, float) and (loss == number or (math.isnan(loss) and math.isnan(number))) for loss in losses
@@ -96,6 +96,8 @@ class _Copy:
 
 
 def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..., None]:
+    """``print``, which writes as ever; lines of the user's own files are told too."""
+
     def print(*args: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
         onto = sys.stdout
         frame = _getframe(1)
@@ -105,7 +107,8 @@ def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..
             or not observer.active
             or not observer.places.is_own(frame.f_code.co_filename)
         ):
-            return original(*args, sep=sep, end=end, file=file, flush=flush)
+            original(*args, sep=sep, end=end, file=file, flush=flush)
+            return
         copy = _Copy(onto)
         original(*args, sep=sep, end=end, file=copy, flush=flush)
         text, place = "".join(copy.text), (frame.f_code.co_filename, frame.f_lineno)
@@ -117,6 +120,8 @@ def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..
 
 
 def reading(how: str) -> Callable[["Observer", Any], Callable[[Tensor], Any]]:
+    """A method of tensors that returns their numbers to Python."""
+
     def make(observer: "Observer", original: Any) -> Callable[[Tensor], Any]:
         def read(self: Tensor) -> Any:
             value = original(self)
@@ -135,6 +140,8 @@ def reading(how: str) -> Callable[["Observer", Any], Callable[[Tensor], Any]]:
 
 
 def starting(observer: "Observer", original: Callable[[BaseProcess], None]) -> Callable[[BaseProcess], None]:
+    """``Process.start``"""
+
     def start(self: BaseProcess) -> None:
         frame = _getframe(1)
         observer.safely(lambda: observer.reads.started_process(self, observer.places.place(frame)))

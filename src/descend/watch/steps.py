@@ -29,7 +29,7 @@ FLUSH = 0.25  # seconds after which steps are told
 _MOST_WAITING = 1_000  # backward passes that may wait for an update
 _LIVE_LOCALS = sys.version_info >= (3, 13)  # before that, reading a function's variables keeps them alive
 _clock = time.perf_counter
-_item = torch._C.TensorBase.item  # noqa: SLF001 - the method itself: what the user sees as Tensor.item may be watched
+_item = torch._C.TensorBase.item
 
 
 class Steps:
@@ -54,6 +54,7 @@ class Steps:
         self.optimizer: Optimizer | None = None  # that has stepped last
         self.learning = 0  # steps that are still to be looked at, because something new was seen
         self.quick_pass: nn.Module | None = None  # a forward pass since the last step, of which only this is known
+        self.last_loss: float | Tensor = math.nan
         self.rate = math.nan
         self.rows = self.last_rows = 0
         self.started: float | None = None
@@ -119,6 +120,7 @@ class Steps:
         loss = pending[0].loss
         if len(pending) > 1 and not pending[0].site.closure:
             loss = sum(one.loss for one in pending) / len(pending)
+        self.last_loss = loss
         seconds = at - self.started if self.started is not None else 0.0
         if detail is not None:
             seconds = max(0.0, seconds - detail.cost)
@@ -155,7 +157,7 @@ class Steps:
         loader = self.loader
         if not self.calm or self.started is None or observer.step + 3 >= self._next_candidate:
             return False
-        if (loader is not None and not loader.trained) or (self._epoch or 1) != observer.epoch:
+        if loader is not None and not loader.trained:
             return False
         one = self.pending.pop()
         if one.site.way != "optimizer":
@@ -163,7 +165,7 @@ class Steps:
         if self.rows:
             self.last_rows = self.rows
             self.rows = 0
-        done = (one.loss, self.rate, at - self.started, self.last_rows)
+        done = (one.loss, self.rate, at - self.started, self.last_rows, self._epoch or 1)
         if observer.threaded:
             with observer.lock:
                 observer.step += 1
@@ -208,14 +210,15 @@ class Steps:
         observer = self.observer
         coming = observer.step + 1
         share = observer.share()
+        sampled = is_sampled(coming, share) or self.learning > 0
         self.detail = None
-        if is_sampled(coming, share) or self.learning:
+        if sampled:
             self.new_detail(self.started)
             self.learning = max(0, self.learning - 1)
         self._next_candidate = next_candidate(coming)
         marks = self.marks
         marks.update_seen = False
-        marks.wanted = self.detail is not None or is_sampled(coming + 1, share)
+        marks.wanted = sampled or is_sampled(coming + 1, share)
         recorder = observer.recorder
         if recorder is not None and self.recorded and (self._recording or is_recorded(coming)):
             marks.leave()
@@ -225,7 +228,13 @@ class Steps:
             if self._recording:
                 recorder.begin_step(coming)
         marks.follow()
+        self._resume()
         observer.look_closely()
+
+    def _resume(self) -> None:
+        """The time from here on belongs to the step that is watched in detail, where one is."""
+        if self.detail is not None:
+            self.detail.timeline.resume()
 
     def passes_slowly(self, frame: FrameType | None) -> None:
         """The pass that was only noted turns out to need a closer look: another one, or a batch, follows it."""
@@ -240,9 +249,14 @@ class Steps:
         self.detail = None
         self.started = None
 
-    def new_detail(self, started: float | None) -> None:
+    def new_detail(self, started: float | None, *, late: bool = False) -> None:
+        """Look at the step that begins or, if ``late``, at what is left of the one that runs, and at the next ones too."""
         observer = self.observer
-        self.detail = Detail(observer.names, observer.places, started, snapshot=is_snapshot(observer.step + 1))
+        self.detail = Detail(
+            observer.names, observer.places, started, snapshot=is_snapshot(observer.step + 1), late=late
+        )
+        if late:
+            self.learning = max(self.learning, LEARNED - 1)
         self.calm = False
         observer.look_closely()
 

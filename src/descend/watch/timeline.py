@@ -55,7 +55,7 @@ class Timeline:
         if self.last is None or (fresh and self.now.started is None):
             self.now.started = at
         else:
-            self._part().add(self.label, at - self.last)
+            self._part().add(self.label, max(0.0, at - self.last))
         if phase == "forward" and "loss" in self.now.seconds and not self.in_tail:
             self.now.add(
                 "forward", self.now.seconds.pop("loss")
@@ -66,7 +66,7 @@ class Timeline:
     def ends(self, at: float, phase: str, place: Place, label: str | None = None) -> None:
         """What began is over and took its time as ``phase``; ``label`` names the gap that follows."""
         if self.last is not None:
-            self._part().add(phase, at - self.last, place)
+            self._part().add(phase, max(0.0, at - self.last), place)
         if label is not None:
             self.label = label
         self.last = at

@@ -18,7 +18,7 @@ from descend.watch.quiet import hidden
 from descend.watch.steps import LEARNED, Steps
 
 _clock = time.perf_counter
-_item = torch._C.TensorBase.item  # noqa: SLF001 - the method itself: what the user sees as Tensor.item may be watched
+_item = torch._C.TensorBase.item
 _functions = torch._C._len_torch_function_stack  # noqa: SLF001
 _gradients_on = torch.is_grad_enabled
 _dispatches = torch._C._len_torch_dispatch_stack  # noqa: SLF001
@@ -52,6 +52,7 @@ class Tracker(Steps):
         if detail is not None:
             detail.timeline.ends(_clock(), "data", self.observer.places.place(frame), "data")
             detail.batch.clear()
+            detail.batch.whole = True
             detail.batch.see(tensors_in(batch))
             detail.timeline.resume()
 
@@ -100,6 +101,7 @@ class Tracker(Steps):
             if detail is not None:
                 detail.module_called(module, output)
                 if isinstance(output, Tensor) and not self.updated and not detail.timeline.in_tail:
+                    detail.batch.guess(tensors_in(args))
                     place = self.observer.places.place(frame)
                     detail.timeline.operation(one, ended, place, id(output), gradient=output.grad_fn is not None)
                     detail.timeline.resume()
@@ -135,6 +137,7 @@ class Tracker(Steps):
         at = _clock()
         observer = self.observer
         observer.backward_calls += 1
+        before = self.detail
         if self.updated:
             self.close(at)
         site = self.site_of(frame)
@@ -142,6 +145,9 @@ class Tracker(Steps):
         if self.pending and not self.optimizing and self.pending[-1].site.way != "optimizer":
             leaves = leaves_of(tensors, inputs) if self.detail is not None else None
             self.settle(site, leaves)
+        if self.detail is not before and self.detail is not None:
+            self.detail.late |= not self.detail.timeline.now.seconds  # its forward pass has run unseen
+            at = _clock()
         self.marks.follow()
         if self.loader is None and frame is not None:
             self.count_epochs(frame)
@@ -154,9 +160,9 @@ class Tracker(Steps):
         if returned:
             one.returned = True
         site.seen += 1
-        known = site.way == "optimizer" or site.way == "rebound" or (self.detail is None and one.hold_witness())
+        known = site.way in ("optimizer", "rebound") or (self.detail is None and one.hold_witness())
         if self.detail is None and (site.seen <= LEARNED or not known):
-            self.new_detail(None)  # late, but the names and the way of updating are found
+            self.new_detail(None, late=True)  # late, but the names and the way of updating are found
         detail = self.detail
         if detail is not None:
             detail.timeline.backward_begins(at, {id(tensor) for tensor in tensors_in(tensors)})
@@ -179,7 +185,7 @@ class Tracker(Steps):
             self.started = max(self.started or 0.0, ended, self.passes.last_ended)
             self.observer.tell_evaluation(self.passes)
 
-    def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:
+    def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:  # noqa: C901 - calls would cost more
         """A backward pass of a line that is known, in a step that nobody looks at: what nearly all passes of a long run are.
 
         None where anything is out of the ordinary, and nothing has been done then. Written without calls, which would cost more
@@ -230,7 +236,7 @@ class Tracker(Steps):
         if detail is None:
             if one.witness is None or one.reached_witness(None if inputs is None else tensors_of(inputs)):
                 return
-            self.new_detail(None)
+            self.new_detail(None, late=True)
             detail = self.detail
             assert detail is not None
             detail.timeline.in_tail = True

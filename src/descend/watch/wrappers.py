@@ -75,7 +75,11 @@ def backward(observer: "Observer", original: Callable[..., Any]) -> Callable[...
             if frame.f_code is method and frame.f_back is not None:
                 frame = frame.f_back
             if own.get(frame.f_code.co_filename) and not (args and args[0] is not None):
-                one = tracker.quick_backward(tensors, frame)
+                try:
+                    one = tracker.quick_backward(tensors, frame)
+                except Exception as error:  # noqa: BLE001
+                    observer.give_up(error)
+                    return original(tensors, *args, **kwargs)
                 if one is not None:
                     tracker.depth += 1
                     try:
@@ -127,15 +131,10 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         output = _plain_call(self, *args, **kwargs)
         detail.module_called(self, output)
         return output
-    if tracker.passes_quickly(self, args):
-        tracker.depth += 1
-        try:
-            return _plain_call(self, *args, **kwargs)
-        finally:
-            tracker.depth -= 1
-    frame = _getframe(1)
     try:
-        one = tracker.call_begins(self, frame)
+        quick = tracker.passes_quickly(self, args)
+        frame = None if quick else _getframe(1)
+        one = None if quick else tracker.call_begins(self, frame)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
         tracker.observer.give_up(error)
         return _plain_call(self, *args, **kwargs)
@@ -144,6 +143,8 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         output = _plain_call(self, *args, **kwargs)
     finally:
         tracker.depth -= 1
+    if one is None:
+        return output
     try:
         tracker.call_ends(one, self, args or tuple(kwargs.values()), output, frame)
     except Exception as error:  # noqa: BLE001
@@ -152,6 +153,8 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
 
 
 def zero_grad(parameters_of: Callable[[Any], list[Tensor]]) -> Callable[..., Callable[..., Any]]:
+    """``zero_grad`` of modules and of optimizers."""
+
     def make(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
         local = observer.local
         assert local is not None
@@ -176,10 +179,12 @@ def zero_grad(parameters_of: Callable[[Any], list[Tensor]]) -> Callable[..., Cal
 
 
 def module_parameters(module: nn.Module) -> list[Tensor]:
+    """Every parameter of a module."""
     return list(module.parameters())
 
 
 def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    """``next`` of a loader's iterator: the data phase."""
     local = observer.local
     assert local is not None
 
@@ -202,6 +207,7 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
 
 
 def iter(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    """``iter`` of a loader: a pass over its rows begins."""
     local = observer.local
     assert local is not None
 
@@ -224,6 +230,8 @@ def iter(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
 
 
 def compile(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    """``torch.compile``"""
+
     @functools.wraps(original)
     def compile(*args: Any, **kwargs: Any) -> Any:
         observer.compiler_used()
@@ -233,6 +241,7 @@ def compile(observer: "Observer", original: Callable[..., Any]) -> Callable[...,
 
 
 def scale(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    """``GradScaler.scale``: the loss is told as it was before."""
     local = observer.local
     assert local is not None
 
@@ -246,6 +255,7 @@ def scale(observer: "Observer", original: Callable[..., Any]) -> Callable[..., A
 
 
 def update_begins(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
+    """Called before any optimizer's step, at sampled steps."""
     local = observer.local
     assert local is not None
 
@@ -263,15 +273,17 @@ def update_begins(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]
 
 
 def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
+    """Called after any optimizer's step."""
     local = observer.local
     assert local is not None
 
-    def update_ends(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def update_ends(optimizer: Optimizer, *_: Any) -> None:
         tracker = local.tracker
-        if tracker.depth or tracker.quick_update(optimizer):
+        if tracker.depth:
             return
         try:
-            tracker.update_ends(optimizer, _getframe(1))
+            if not tracker.quick_update(optimizer):
+                tracker.update_ends(optimizer, _getframe(1))
         except Exception as error:  # noqa: BLE001
             observer.give_up(error)
 
