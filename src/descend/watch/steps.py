@@ -151,35 +151,6 @@ class Steps:
                 detail.timeline.continued()
             )  # its forward pass ran before its predecessor was known to be over
 
-    def close_quickly(self, at: float) -> bool:
-        """``close`` for a step of one backward pass that nobody looked at, when nothing is due after it; else nothing is done."""
-        observer = self.observer
-        loader = self.loader
-        if not self.calm or self.started is None or observer.step + 3 >= self._next_candidate:
-            return False
-        if loader is not None and not loader.trained:
-            return False
-        one = self.pending.pop()
-        if one.site.way != "optimizer":
-            self.rate = one.site.rate
-        if self.rows:
-            self.last_rows = self.rows
-            self.rows = 0
-        done = (one.loss, self.rate, at - self.started, self.last_rows, self._epoch or 1)
-        if observer.threaded:
-            with observer.lock:
-                observer.step += 1
-                observer.done.append(done)
-        else:
-            observer.step += 1
-            observer.done.append(done)
-        if at - observer.last_flush > FLUSH:
-            observer.flush()
-        self.plain = True
-        self.scaled = None
-        self.started = at
-        return True
-
     def finish(self) -> None:
         """The program is over: what is open is told."""
         if self.updated:

@@ -14,17 +14,15 @@ from descend.watch.batches import LoaderPass, rows_in, tensors_in
 from descend.watch.graph import leaves_of, tensors_of
 from descend.watch.passes import Pass
 from descend.watch.places import NOWHERE
+from descend.watch.quick import QuickSteps
 from descend.watch.quiet import hidden
-from descend.watch.steps import LEARNED, Steps
+from descend.watch.steps import LEARNED
 
 _clock = time.perf_counter
 _item = torch._C.TensorBase.item
-_functions = torch._C._len_torch_function_stack  # noqa: SLF001
-_gradients_on = torch.is_grad_enabled
-_dispatches = torch._C._len_torch_dispatch_stack  # noqa: SLF001
 
 
-class Tracker(Steps):
+class Tracker(QuickSteps):
     """One thread as its hooks see it. ``Steps`` decides what it all adds up to."""
 
     @hidden
@@ -118,16 +116,6 @@ class Tracker(Steps):
             detail.timeline.resume()
             detail.cost += _clock() - ended
 
-    def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
-        """Whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted."""
-        if not self.calm or self.quick_pass is not None or not _gradients_on() or _functions():
-            return False
-        self.quick_pass = module
-        self.plain = False
-        if self.loader is None and args and isinstance(args[0], Tensor) and args[0].ndim:
-            self.rows = args[0].shape[0]
-        return True
-
     @hidden
     def before_backward(
         self, tensors: Any, weights: Any, inputs: Any, frame: FrameType | None, *, returned: bool
@@ -185,48 +173,6 @@ class Tracker(Steps):
             self.started = max(self.started or 0.0, ended, self.passes.last_ended)
             self.observer.tell_evaluation(self.passes)
 
-    def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:  # noqa: C901 - calls would cost more
-        """A backward pass of a line that is known, in a step that nobody looks at: what nearly all passes of a long run are.
-
-        None where anything is out of the ordinary, and nothing has been done then. Written without calls, which would cost more
-        than what they do.
-        """
-        site = self.sites.get((id(frame.f_code), frame.f_lasti))
-        if site is None or site.seen <= LEARNED or _functions() or _dispatches():
-            return None
-        if type(tensors) is not Tensor or not tensors.is_cpu:
-            return None
-        witness = None
-        if site.way == "version":
-            last = self.pending[0] if len(self.pending) == 1 else None
-            if last is None or last.site is not site:
-                return None
-            witness = last.witness
-            if witness is None or witness._version == last.version:  # noqa: SLF001
-                return None
-        elif site.way != "optimizer":
-            return None
-        if self.loader is None:
-            self.count_epochs(frame)
-        if self.scaled is not None and self.scaled[0] is tensors:
-            tensors = self.scaled[1]
-        try:
-            loss = _item(tensors)
-        except RuntimeError:  # more than one number
-            return None
-        if witness is not None and not self.close_quickly(_clock()):
-            return None
-        self.observer.backward_calls += 1
-        self.quick_pass = None
-        one = Backward(loss, site)
-        if witness is not None:
-            one.witness = witness
-            one.version = witness._version  # noqa: SLF001
-            one.gradient = gradient = witness.grad
-            if gradient is not None:
-                one.gradient_version = gradient._version  # noqa: SLF001
-        return one
-
     @hidden
     def after_backward(self, one: Backward, tensors: Any, inputs: Any, returned: Any, frame: FrameType | None) -> None:
         """It is over; ``returned`` are the gradients that ``torch.autograd.grad`` returned, else None."""
@@ -278,17 +224,6 @@ class Tracker(Steps):
             detail.update_begins(optimizer, self.observer.places.nearest(frame))
             detail.timeline.resume()
             detail.cost += _clock() - at
-
-    def quick_update(self, optimizer: Optimizer) -> bool:
-        """``update_ends`` of the optimizer that stepped last, where nothing is out of the ordinary; else nothing is done."""
-        pending = self.pending
-        if not self.calm or len(pending) != 1 or optimizer is not self.optimizer or pending[0].site.way != "optimizer":
-            return False
-        rate = optimizer.param_groups[0]["lr"]
-        if type(rate) is not float:
-            return False
-        self.rate = rate
-        return self.close_quickly(_clock())
 
     @hidden
     def update_ends(self, optimizer: Optimizer, frame: FrameType | None) -> None:
