@@ -2,7 +2,8 @@
 
 import inspect
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -141,3 +142,11 @@ def _patchable() -> list[Any]:
         torch.compile,
         "item" in vars(torch.Tensor),
     ]
+
+
+@pytest.fixture(autouse=True)
+def _no_compiler_left_behind() -> Iterator[None]:
+    """A test that compiled leaves no backend: what is watched later in this process would be taken for compiled too."""
+    yield
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
