@@ -100,10 +100,11 @@ def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..
 
     def print(*args: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
         onto = sys.stdout
-        frame = _getframe(1)
+        frame = _getframe().f_back  # none where Python itself calls, as at exit
         if (
             file is not None
             or onto is None
+            or frame is None
             or not observer.active
             or not observer.places.is_own(frame.f_code.co_filename)
         ):
@@ -125,8 +126,8 @@ def reading(how: str) -> Callable[["Observer", Any], Callable[[Tensor], Any]]:
     def make(observer: "Observer", original: Any) -> Callable[[Tensor], Any]:
         def read(self: Tensor) -> Any:
             value = original(self)
-            frame = _getframe(1)
-            if observer.active and observer.places.is_own(frame.f_code.co_filename):
+            frame = _getframe().f_back
+            if frame is not None and observer.active and observer.places.is_own(frame.f_code.co_filename):
                 place = (frame.f_code.co_filename, frame.f_lineno)
                 observer.safely(lambda: observer.reads.read(self, how, value, place))
             return value
