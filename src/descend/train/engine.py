@@ -1,5 +1,6 @@
 """How a step is executed: the same seven parts, with gradients by closed forms or by autograd."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -14,7 +15,7 @@ from descend.train.parameters import FlatParameters
 LOSSES_KEPT = 4096  # how many losses wait on the device before somebody has to read them
 
 
-class Engine:
+class Engine(ABC):
     """What both ways share: data in memory, one flat tensor of values, one of gradients, and losses kept on the device."""
 
     name: str
@@ -34,17 +35,21 @@ class Engine:
             return self.features[rows].clone(), self.targets[rows]
         return self.features.index_select(0, rows), self.targets.index_select(0, rows)
 
+    @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The model's output (B, outputs)."""
 
+    @abstractmethod
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The mean loss of the batch, ()."""
 
+    @abstractmethod
     def backward(self, loss: Tensor, share: float) -> None:
-        raise NotImplementedError
+        """Add ``share`` times the gradient of ``loss`` to every gradient."""
 
+    @abstractmethod
     def zero(self) -> None:
-        raise NotImplementedError
+        """Make the gradients ready for the next step."""
 
     def log(self, loss: Tensor, share: float) -> None:
         """Keep the loss of this batch (), on the device."""
