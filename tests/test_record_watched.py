@@ -25,11 +25,13 @@ from descend.record.events import (
     RunEnded,
     RunStarted,
     StepsDone,
+    Fact,
+    SourcesSeen,
     Unseen,
     ValueRead,
 )
 from descend.record.reader import Reader
-from descend.record.rows import BatchRow, CallRow, EvaluationRow, ParameterRow, PrintedRow, ReadRow, UnseenRow
+from descend.record.rows import BatchRow, CallRow, EvaluationRow, FactRow, ParameterRow, PrintedRow, ReadRow, UnseenRow
 from descend.record.schema import LATER_TABLES
 from descend.record.writer import Writer
 
@@ -328,3 +330,24 @@ def test_random_damage_never_shows_a_bare_error(watched: Path, tmp_path: Path, w
             reader.operations(1)
     except RecordError as error:
         assert error.where in {str(path), str(tmp_path)}
+
+
+def test_facts_come_back_by_kind_in_their_order(tmp_path: Path) -> None:
+    told = [
+        Fact(0, "optimizer", {"class": "SGD", "lr": math.nan}, HERE),
+        Fact(3, "order", {"happened": [["backward", 4]]}),
+        Fact(4, "optimizer", {}, ("cell 2", 7)),
+    ]
+    record(tmp_path, *told)
+    with Reader(tmp_path) as reader:
+        assert [row.kind for row in reader.facts()] == ["optimizer", "order", "optimizer"]
+        assert reader.facts("order") == [FactRow(3, "order", {"happened": [["backward", 4]]}, None, None)]
+        first, second = reader.facts("optimizer")
+    assert (first.step, first.values, first.file, first.line) == (0, {"class": "SGD", "lr": None}, *HERE)
+    assert (second.values, second.file, second.line) == ({}, "cell 2", 7)
+
+
+def test_sources_seen_later_are_added_and_the_first_text_of_a_file_stays(tmp_path: Path) -> None:
+    record(tmp_path, SourcesSeen({"model.py": "one", "data.py": "two"}), SourcesSeen({"model.py": "changed since"}))
+    with Reader(tmp_path) as reader:
+        assert {"model.py": "one", "data.py": "two"}.items() <= reader.sources().items()

@@ -158,11 +158,30 @@ class Operations:
     """Every operation of one step, in order, as JSON values.
 
     Each row: index, name, module (the owner's name), file, line, inputs (indices of earlier rows, or names of parameters and of
-    tensors that came from outside), shapes (of each output), dtype, values (all of a small output) or least, mean, most, std.
+    tensors that came from outside), input_shapes and input_dtypes (in the order of the inputs), input_tracked (whether autograd
+    follows each), shapes (of each output), dtype, tracked (whether autograd follows the output), values (all of a small output)
+    or least, mean, most, std; and in ``facts`` what was measured of it for the checks.
     """
 
     step: int
     rows: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that was measured so that a check can be made later: ``docs/record.md`` lists the kinds and their values."""
+
+    step: int  # that it belongs to; 0 before the first
+    kind: str
+    values: Mapping[str, Any]  # JSON values
+    place: tuple[str, int] | None = None  # file and line
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesSeen:
+    """Files of the user's whose lines are referred to, beside the script itself."""
+
+    sources: Mapping[str, str]  # file → text
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +216,8 @@ Event = (
     | Printed
     | ValueRead
     | Operations
+    | Fact
+    | SourcesSeen
     | Unseen
     | RunEnded
 )

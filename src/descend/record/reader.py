@@ -12,6 +12,7 @@ from descend.record.rows import (
     CallRow,
     EpochRow,
     EvaluationRow,
+    FactRow,
     MessageRow,
     NormRow,
     ParameterRow,
@@ -263,6 +264,18 @@ class Reader(RecordFile):
         raise RecordError(
             f"the operations of step {step} were not kept: this run has none of any step", where=str(self.folder)
         )
+
+    def facts(self, kind: str | None = None) -> list[FactRow]:
+        """What was measured for the checks, of one kind or of all, in the order it came."""
+        with self._understanding():
+            return [
+                FactRow(int(step), str(kind), _object(detail), file, _whole(line))
+                for step, kind, detail, file, line in self._rows_if_any(
+                    "facts",
+                    "SELECT step, kind, detail, file, line FROM facts WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
+                    kind,
+                )
+            ]
 
     def unseen(self) -> list[UnseenRow]:
         """What could not be watched, and why, in the order it was noticed."""

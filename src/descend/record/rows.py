@@ -159,6 +159,16 @@ class ReadRow(NamedTuple):
     line: int | None
 
 
+class FactRow(NamedTuple):
+    """Something that was measured for the checks."""
+
+    step: int  # that it belongs to; 0 before the first
+    kind: str
+    values: dict[str, Any]
+    file: str | None
+    line: int | None
+
+
 class UnseenRow(NamedTuple):
     """Something that could not be watched, and why."""
 

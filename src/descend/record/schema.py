@@ -178,6 +178,16 @@ CREATE TABLE operations (
     PRIMARY KEY (step, number)
 );
 
+-- What was measured for the checks: the kinds and their values are listed in docs/record.md.
+CREATE TABLE facts (
+    id     INTEGER PRIMARY KEY,        -- in the order they came
+    step   INTEGER NOT NULL,           -- that it belongs to; 0 before the first
+    kind   TEXT NOT NULL,
+    detail TEXT NOT NULL,              -- JSON object
+    file   TEXT,                       -- NULL where it has no place
+    line   INTEGER
+);
+
 -- What could not be watched, and why.
 CREATE TABLE unseen (
     id   INTEGER PRIMARY KEY,          -- in the order it was noticed
@@ -192,7 +202,7 @@ CREATE TABLE unseen (
 FIRST_TABLES = ("meta", "run", "steps", "phases", "norms", "epochs", "snapshots", "messages", "sources")
 
 # Added without a new version: a record made before them has none of these, and is read as if they were empty.
-LATER_TABLES = ("parameters", "batches", "calls", "evaluations", "printed", "reads", "operations", "unseen")
+LATER_TABLES = ("parameters", "batches", "calls", "evaluations", "printed", "reads", "operations", "facts", "unseen")
 
 TABLES = FIRST_TABLES + LATER_TABLES
 

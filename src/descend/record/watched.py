@@ -7,16 +7,29 @@ from typing import Generic, TypeVar, assert_never
 from descend.record.events import (
     BatchSeen,
     Evaluation,
+    Fact,
     ModuleCalls,
     Operations,
     ParametersSeen,
     Printed,
+    SourcesSeen,
     Unseen,
     ValueRead,
 )
 from descend.record.values import to_blob, to_json, to_text, to_time
 
-WatchedEvent = ParametersSeen | BatchSeen | ModuleCalls | Evaluation | Printed | ValueRead | Operations | Unseen
+WatchedEvent = (
+    ParametersSeen
+    | BatchSeen
+    | ModuleCalls
+    | Evaluation
+    | Printed
+    | ValueRead
+    | Operations
+    | Fact
+    | SourcesSeen
+    | Unseen
+)
 
 ROWS_KEPT = 10_000  # of printed lines, and of reads: half of them from the beginning, half from the end
 CHARACTERS_KEPT = 2_000  # of one printed line
@@ -64,6 +77,17 @@ class WatchedTables:
                 self._add_read(event, moment)
             case Operations():
                 self._write_operations(event)
+            case Fact():
+                file, line = (None, None) if event.place is None else (to_text(event.place[0]), event.place[1])
+                self._connection.execute(
+                    "INSERT INTO facts (step, kind, detail, file, line) VALUES (?, ?, ?, ?, ?)",
+                    (event.step, to_text(event.kind), to_json(event.values), file, line),
+                )
+            case SourcesSeen():
+                self._connection.executemany(
+                    "INSERT OR IGNORE INTO sources (file, text) VALUES (?, ?)",  # the first is the one that was run
+                    ((to_text(file), to_text(text)) for file, text in event.sources.items()),
+                )
             case Unseen():
                 self._write_unseen(event)
             case _:

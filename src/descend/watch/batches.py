@@ -1,5 +1,6 @@
 """The tensors that a step or an evaluation begins with."""
 
+import weakref
 from collections.abc import Mapping
 from types import FrameType
 from typing import Any
@@ -43,10 +44,11 @@ def rows_in(batch: Any) -> int:
 class LoaderPass:
     """One iteration over a data loader; an epoch once it has been trained on."""
 
-    __slots__ = ("trained",)
+    __slots__ = ("loader", "trained")
 
-    def __init__(self) -> None:
+    def __init__(self, loader: Any = None) -> None:
         self.trained = False
+        self.loader = weakref.ref(loader) if loader is not None else None
 
 
 class Batch:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from descend.record.events import Event, ModuleCalls, ParameterNorms, ParametersSeen, PhaseTimes, Snapshot
 from descend.watch.backward import Backward
 from descend.watch.batches import Batch
+from descend.watch.facts.moments import Moments
 from descend.watch.graph import plain
 from descend.watch.kept import WHOLE, KeptParameters
 from descend.watch.names import Names
@@ -26,8 +27,22 @@ _OUTPUTS = 16 * 2**20  # bytes of layers' outputs that a snapshot keeps
 class Detail:
     """What is known of the step that runs now. ``cost`` is the time that looking took, counted in no phase."""
 
-    def __init__(self, names: Names, places: Places, started: float | None, *, snapshot: bool, late: bool) -> None:
+    def __init__(
+        self,
+        names: Names,
+        places: Places,
+        moments: Moments,
+        started: float | None,
+        *,
+        step: int,
+        snapshot: bool,
+        thorough: bool,
+        late: bool,
+    ) -> None:
         self.names, self.places, self.snapshot, self.late = names, places, snapshot, late
+        self.step = step
+        self._moments = moments
+        self._thorough = thorough  # every module's call is told too, which takes its time inside the forward pass
         self.timeline = Timeline(started)
         self.parameters = KeptParameters()
         self.batch = Batch(copy=snapshot)
@@ -46,6 +61,10 @@ class Detail:
         self._calls.clear()
         self._outputs.clear()
 
+    def tell(self, moment: str, *values: Any) -> None:
+        """Tell those who collect facts of a moment of this step."""
+        self.cost += self._moments.tell(moment, *values)
+
     @hidden
     def module_called(self, module: nn.Module, output: Any) -> None:
         """A module inside another was called."""
@@ -56,6 +75,8 @@ class Detail:
             if output.nbytes <= room:
                 with quiet():
                     self._outputs[id(module)] = output.detach().to("cpu", copy=True)
+        if self._thorough:
+            self.tell("module_called", module, output, self.step)
 
     def root_called(self, module: nn.Module, output: Any, inputs: list[Tensor], frame: FrameType | None) -> None:
         """A module with parameters was called by the user's code."""
@@ -64,6 +85,7 @@ class Detail:
             self._modules.update(self.names.modules_of(module, frame))
         if not self.batch.tensors:
             self.batch.see(inputs)
+        self.tell("root_called", module, inputs, output, self.step, frame)
 
     def backward_begins(self, leaves: Sequence[Tensor], frame: FrameType | None, *, keep: bool) -> None:
         self.names.learn(leaves, frame)
@@ -78,6 +100,7 @@ class Detail:
     def update_begins(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         trained = optimizer_parameters(optimizer)
         self.names.learn(trained, frame)
+        self.tell("update_begins", optimizer, self.step, frame)
         self.parameters.keep(trained)
         self.parameters.take_gradients(((one, one.grad) for one in trained), copies=self.snapshot)
         if id(optimizer) not in self.optimizers:

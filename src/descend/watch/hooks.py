@@ -18,32 +18,12 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from descend.watch import reads, wrappers
+from descend.watch import aside, reads, wrappers
 from descend.watch.detail import optimizer_parameters
+from descend.watch.hooked import Replacement
 
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
-
-
-class _Replacement:
-    """An attribute that ours takes the place of while it is ``put``."""
-
-    def __init__(self, owner: Any, name: str, ours: Any) -> None:
-        self.owner, self.name, self.ours = owner, name, ours
-        self.was_own = name in vars(owner)
-        self.theirs = getattr(owner, name)
-
-    def put(self) -> None:
-        """Does nothing where the program has put something of its own there."""
-        if getattr(self.owner, self.name) is self.theirs:
-            setattr(self.owner, self.name, self.ours)
-
-    def take_away(self) -> None:
-        if vars(self.owner).get(self.name) is self.ours:
-            if self.was_own:
-                setattr(self.owner, self.name, self.theirs)
-            else:
-                delattr(self.owner, self.name)
 
 
 class Hooks:
@@ -52,9 +32,9 @@ class Hooks:
     def __init__(self, observer: "Observer") -> None:
         self.observer = observer
         self.close = False  # whether everything is wrapped
-        self._always: list[_Replacement] = []
-        self._at_samples: list[_Replacement] = []
-        self._roots: dict[type, _Replacement] = {}
+        self._always: list[Replacement] = []
+        self._at_samples: list[Replacement] = []
+        self._roots: dict[type, Replacement] = {}
         self._post: Any = None
         self._pre: Any = None
 
@@ -74,13 +54,14 @@ class Hooks:
             self._wrapped(builtins, "print", reads.printing),
             self._wrapped(BaseProcess, "start", reads.starting),
             self._wrapped(torch.amp.GradScaler, "scale", wrappers.scale),
+            *aside.replacements(observer),
         ]
         self._at_samples = [
             # Around the method too: a function mode of ours can be left in it, and not below it.
             self._wrapped(torch.Tensor, "backward", graph(wrappers.of_method, returned=False)),
             self._wrapped(nn.Module, "zero_grad", wrappers.zero_grad(wrappers.module_parameters)),
             self._wrapped(Optimizer, "zero_grad", wrappers.zero_grad(optimizer_parameters)),
-            _Replacement(nn.Module, "__call__", wrappers.call),
+            Replacement(nn.Module, "__call__", wrappers.call),
             *(self._wrapped(owner, name, reads.reading(how)) for owner, name, how in reads.READERS),
         ]
         for replacement in self._always:
@@ -106,7 +87,7 @@ class Hooks:
     def watch_root(self, kind: type[nn.Module]) -> None:
         """Calls of this class of modules are seen at every step."""
         if kind not in self._roots and kind.__call__ in (wrappers.call, wrappers._plain_call):  # noqa: SLF001
-            replacement = self._roots[kind] = _Replacement(kind, "__call__", wrappers.call)
+            replacement = self._roots[kind] = Replacement(kind, "__call__", wrappers.call)
             replacement.was_own = False
             setattr(kind, "__call__", wrappers.call)  # noqa: B010 - a method cannot be assigned to, mypy says
 
@@ -121,8 +102,8 @@ class Hooks:
         if self.observer.local in wrappers._watching:  # noqa: SLF001
             wrappers._watching.remove(self.observer.local)  # noqa: SLF001
 
-    def _wrapped(self, owner: Any, name: str, make: Callable[["Observer", Any], Any]) -> _Replacement:
-        return _Replacement(owner, name, make(self.observer, getattr(owner, name)))
+    def _wrapped(self, owner: Any, name: str, make: Callable[["Observer", Any], Any]) -> Replacement:
+        return Replacement(owner, name, make(self.observer, getattr(owner, name)))
 
 
 def _switch_off(reference: "weakref.ref[Observer]") -> Callable[[], None]:

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any, Protocol
 
 import torch
@@ -27,6 +28,8 @@ from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
 from descend.watch.budget import is_sampled
 from descend.watch.detail import Detail
+from descend.watch.facts.collectors import all_collectors
+from descend.watch.facts.moments import Moments, Telling
 from descend.watch.hooks import Hooks
 from descend.watch.kept import KeptParameters
 from descend.watch.names import Names
@@ -74,6 +77,7 @@ class Observer:
         self.emit = emit
         self.places = Places(own)
         self.names = Names(self.places)
+        self.moments = Moments(emit, all_collectors(Telling(emit, self.names, self.places)))
         self.step = 0
         self.backward_calls = 0
         self.active = False
@@ -89,6 +93,8 @@ class Observer:
         self.reads = Reads(self)
         self._evaluations = 0
         self._measured = 0.0
+        self._beside = 0.0  # measured in those who collect facts, outside of steps that are looked at
+        self.broken = False  # a loss was no finite number
         self.spent = 0.0  # measured at steps that nobody looked at
         self._began = clock()
         self.last_flush = self._began
@@ -99,7 +105,7 @@ class Observer:
     @property
     def cost_seconds(self) -> float:
         """Time spent in our own code: measured, and what calling it costs added from its usual value."""
-        return self._measured + self.spent + self.step * _CALLS
+        return self._measured + self._beside + self.spent + self.step * _CALLS
 
     def share(self) -> float:
         """Our part of the time since the start."""
@@ -182,9 +188,23 @@ class Observer:
                 self.flush()
             return self.step
 
-    def loader_begins(self, iterator: Any) -> None:
+    def loader_begins(self, iterator: Any, loader: Any) -> None:
         """A loader was asked for a new pass over its rows."""
-        self.passes_of_loaders[iterator] = LoaderPass()
+        self.passes_of_loaders[iterator] = LoaderPass(loader)
+
+    def tell(self, moment: str, *values: Any) -> None:
+        """Tell those who collect facts of a moment that may come at any time."""
+        self._beside += self.moments.tell(moment, *values)
+
+    def not_finite(self, loss: Any, leaves: Callable[[], Sequence[Tensor]], frame: FrameType | None) -> None:
+        """A loss is no finite number: of the first one it is told what can be known of it."""
+        if not self.broken:
+            self.broken = True
+            self.tell("not_finite", loss, leaves(), self.step + 1, frame)
+
+    def evaluated(self, module: Any, inputs: Sequence[Tensor], output: Any, place: Place) -> None:
+        """One of the first passes of the evaluation that is open now."""
+        self.tell("evaluated", module, inputs, output, self._evaluations + 1, self.step, place)
 
     def compiler_used(self) -> None:
         """From now on no function mode of ours is entered."""
@@ -221,6 +241,7 @@ class Observer:
         self.flush()
         for event in detail.events(step, epoch, float(loss), counted, replaced):
             self.emit(event)
+        detail.tell("step_done", step, [leaf for one in counted for leaf in one.leaves])
         self._measured += detail.cost
 
     def tell_evaluation(self, passes: Passes) -> None:
@@ -272,6 +293,7 @@ class Observer:
     def _finish(self) -> None:
         for tracker in self.trackers:
             tracker.finish()
+        self.tell("finished", self.step)
 
 
 def _numbers(losses: list[float | Tensor]) -> list[float]:

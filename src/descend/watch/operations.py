@@ -24,6 +24,9 @@ _MOST = 5_000  # operations of one step
 ABOUT_TENSORS = frozenset({"requires_grad_", "retain_grad", "share_memory_", "rename_", "detach_", "register_hook"})
 """Calls that end in ``_`` or give a tensor, and compute nothing."""
 
+Measure = Callable[[str, tuple[Any, ...], Mapping[str, Any], Any], Mapping[str, Any] | None]
+"""What the checks want to know of an operation, from its name, its arguments and what it gave."""
+
 
 class OperationRecorder:
     """Records the operations of chosen steps, thread by thread, and tells them when the step ends.
@@ -32,8 +35,15 @@ class OperationRecorder:
     is in use), the reason is told once. No tensor of the user's is kept, and none is changed.
     """
 
-    def __init__(self, emit: Listener, name_of: Callable[[Tensor], str], own: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        emit: Listener,
+        name_of: Callable[[Tensor], str],
+        own: Callable[[str], bool],
+        measure: "Measure | None" = None,
+    ) -> None:
         self._emit, self._name_of, self._places = emit, name_of, Places(own)
+        self._measure = measure
         self._steps: dict[int, Recording] = {}  # by thread
         self._heard: dict[int, list[Recording]] = {}  # all recordings of a thread
         self._told: set[str] = set()
@@ -59,7 +69,7 @@ class OperationRecorder:
     def begin_aside(self, step: int, name_of: Callable[[Tensor], str] | None = None) -> "Recording | None":
         """A recording of its own beside the one that ``begin_step`` began, with names of its own. None where nobody can listen."""
         tap().settle()
-        recording = Recording(self._places, name_of or self._name_of)
+        recording = Recording(self._places, name_of or self._name_of, self._measure)
         why = tap().listen(recording.heard)
         if why:
             self._tell_unseen(step, why)
@@ -128,6 +138,11 @@ class _Row:
     dtype: str
     numbers: Tensor | None  # a copy of a small output, or least, mean, most and deviation of a large one
     small: bool
+    given: list[tuple[list[int], str, bool]] = field(
+        default_factory=list
+    )  # shape, dtype, followed by autograd: of each input
+    tracked: bool = False  # autograd follows what came out
+    facts: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -154,6 +169,7 @@ class Recording:
 
     places: Places
     name_of: Callable[[Tensor], str]
+    measure: "Measure | None" = None
     full: bool = False
     calls: list[tuple[nn.Module, _Owner]] = field(default_factory=list)  # of modules that have not returned yet
     _rows: list[_Row] = field(default_factory=list)
@@ -180,9 +196,14 @@ class Recording:
             self.full = True
             self._tap.leave(self.heard)
             return
-        inputs = [self._source(tensor) for tensor in tensors_in((args, kwargs), 4)]
+        given = list(tensors_in((args, kwargs), 4))
+        inputs = [self._source(tensor) for tensor in given]
         number = len(self._rows)
-        self._rows.append(self._row(name, inputs, _constants(args, kwargs), made, frame))
+        row = self._row(name, inputs, _constants(args, kwargs), made, frame)
+        row.given = [(list(each.shape), _dtype(each), each.requires_grad) for each in given]
+        row.tracked = any(each.requires_grad for each in made)
+        row.facts = self.measure(name, args, kwargs, output) if self.measure is not None else None
+        self._rows.append(row)
         for tensor in written:
             self._makers.wrote(tensor, number)
         for tensor in tensors_in(output):
@@ -248,7 +269,7 @@ class Recording:
             inputs,
             constants,
             [list(tensor.shape) for tensor in made],
-            str(made[0].dtype).removeprefix("torch.") if made else "",
+            _dtype(made[0]) if made else "",
             numbers,
             small,
         )
@@ -262,9 +283,15 @@ class Recording:
             "file": row.file,
             "line": row.line,
             "inputs": [each if isinstance(each, int) else _name_of_outside(each, name_of) for each in row.inputs],
+            "input_shapes": [shape for shape, _, _ in row.given],
+            "input_dtypes": [dtype for _, dtype, _ in row.given],
+            "input_tracked": [tracked for _, _, tracked in row.given],
             "shapes": row.shapes,
             "dtype": row.dtype,
+            "tracked": row.tracked,
         }
+        if row.facts:
+            found["facts"] = row.facts
         if row.constants:
             found["constants"] = row.constants
         if row.numbers is not None and row.small:
@@ -326,6 +353,10 @@ def _name_of_outside(outside: _Outside, name_of: Callable[[Tensor], str]) -> str
     tensor = outside.tensor()
     name = outside.name or ("" if tensor is None else name_of(tensor))
     return f"{name}{outside.part}" if name else "outside"
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _constants(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

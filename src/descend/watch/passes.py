@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 
-from torch import nn
+from torch import Tensor, nn
 
 from descend.record.events import Evaluation, Event
 from descend.watch.batches import Batch, tensors_in
@@ -18,7 +18,7 @@ _HASHED = 3  # batches of one evaluation that are fingerprinted
 class Pass:
     """One call of a module of the user's, outside of any other."""
 
-    __slots__ = ("ended", "gradients", "identity", "inputs", "module", "place", "started")
+    __slots__ = ("ended", "gradients", "identity", "inputs", "module", "output", "place", "started")
 
     def __init__(self, module: nn.Module, gradients: bool, place: Place, started: float) -> None:
         self.module = weakref.ref(module)  # the program may let go of its model, and it should be gone then
@@ -27,6 +27,7 @@ class Pass:
         self.place = place
         self.started = self.ended = started
         self.inputs: tuple[object, ...] = ()
+        self.output: object = None  # of one of the first passes, where it has no graph
 
 
 @dataclass(slots=True)
@@ -53,7 +54,8 @@ class Passes:
     that is trained in the same place otherwise: a teacher's pass without a graph is part of the step.
     """
 
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: Names, evaluated: Callable[[nn.Module, list[Tensor], object, Place], None]) -> None:
+        self._evaluated = evaluated
         self.waiting: list[Pass] = []  # passes since the last step or batch
         self._names = names
         self._open: _Open | None = None
@@ -105,6 +107,8 @@ class Passes:
             current.batch.see(tensors_in(one.inputs))
             current.batch.name(self._names, frame)
         module = one.module()
+        if module is not None and current.passes <= _HASHED:
+            self._evaluated(module, tensors_in(one.inputs), one.output, one.place)
         if module is not None and module.training and not current.training:
             modules = self._names.modules_of(module, frame)
             current.training.update((modules[id(part)], None) for part in module.modules() if part.training)

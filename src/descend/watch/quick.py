@@ -64,6 +64,8 @@ class QuickSteps(Steps):
             loss = _item(tensors)
         except RuntimeError:  # more than one number
             return None
+        if loss - loss != 0 and not self.observer.broken:  # not finite, for the first time
+            return None
         if witness is not None and not self.close_quickly(_clock()):
             return None
         self.observer.backward_calls += 1

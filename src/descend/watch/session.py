@@ -192,7 +192,7 @@ class Session:
 
         own = own_files()
         observer = Observer(self.emit, own=own)
-        operations = OperationRecorder(self.emit, observer.name_of, own)
+        operations = OperationRecorder(self.emit, observer.name_of, own, observer.moments.of_operation)
         observer.recorder = operations
         self._cost = lambda: observer.cost_seconds
         self._stops.append(operations.close)  # the last to stop: the observer's last step still tells its operations

@@ -46,7 +46,7 @@ class Steps:
         self.optimizing = False
         self.plain = True  # neither a module nor a loader has been used in this step
         self.pending: list[Backward] = []
-        self.passes = Passes(observer.names)
+        self.passes = Passes(observer.names, observer.evaluated)
         self.waiting = self.passes.waiting
         self.detail: Detail | None = None
         self.scaled: tuple[Any, Any] | None = None  # what a GradScaler returned, and what it was given
@@ -223,8 +223,16 @@ class Steps:
     def new_detail(self, started: float | None, *, late: bool = False) -> None:
         """Look at the step that begins or, if ``late``, at what is left of the one that runs, and at the next ones too."""
         observer = self.observer
+        coming = observer.step + 1
         self.detail = Detail(
-            observer.names, observer.places, started, snapshot=is_snapshot(observer.step + 1), late=late
+            observer.names,
+            observer.places,
+            observer.moments,
+            started,
+            step=coming,
+            snapshot=is_snapshot(coming),
+            thorough=is_recorded(coming),
+            late=late,
         )
         if late:
             self.learning = max(self.learning, LEARNED - 1)

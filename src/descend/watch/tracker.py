@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from math import isfinite
 from types import FrameType
 from typing import Any
 
@@ -52,6 +53,8 @@ class Tracker(QuickSteps):
             detail.batch.clear()
             detail.batch.whole = True
             detail.batch.see(tensors_in(batch))
+            found = self.loader.loader if self.loader is not None else None
+            detail.tell("batch", batch, detail.step, found() if found is not None else None, frame)
             detail.timeline.resume()
 
     @hidden
@@ -107,6 +110,7 @@ class Tracker(QuickSteps):
         one.ended = ended
         if len(self.waiting) < LEARNED:
             one.inputs = args
+            one.output = None if one.gradients else output
         self.waiting.append(one)
         if not self.rows and args:
             self.rows = rows_in(args)
@@ -147,6 +151,8 @@ class Tracker(QuickSteps):
             one.closure = site.closure = True
         if returned:
             one.returned = True
+        if type(one.loss) is float and not isfinite(one.loss):
+            observer.not_finite(tensors, lambda: leaves_of(tensors, inputs), frame)
         site.seen += 1
         known = site.way in ("optimizer", "rebound") or (self.detail is None and one.hold_witness())
         if self.detail is None and (site.seen <= LEARNED or not known):
@@ -155,8 +161,10 @@ class Tracker(QuickSteps):
         if detail is not None:
             detail.timeline.backward_begins(at, {id(tensor) for tensor in tensors_in(tensors)})
             self._look_closer(one, leaves_of(tensors, inputs) if leaves is None else leaves, frame)
+            spent = _clock() - at
+            detail.tell("backward_begins", tensors, one.leaves, detail.step, frame)
             detail.timeline.resume()
-            detail.cost += _clock() - at
+            detail.cost += spent
         else:
             observer.spent += _clock() - at
         return one
@@ -195,8 +203,10 @@ class Tracker(QuickSteps):
         elif one.site.way != "optimizer":
             gradients = [leaf.grad for leaf in one.leaves] if returned is None else tensors_of(returned)
             detail.backward_ends(one.leaves, gradients, copies=True)
+        spent = _clock() - at
+        detail.tell("backward_ends", tensors, one.leaves, detail.step, frame)
         detail.timeline.resume()
-        detail.cost += _clock() - at
+        detail.cost += spent
 
     def _look_closer(self, one: Backward, leaves: list[Tensor], frame: FrameType | None) -> None:
         """Note the leaves of a backward pass, their names, and their values before an update."""
@@ -251,9 +261,10 @@ class Tracker(QuickSteps):
             for one in self.pending:
                 one.site.way = "optimizer"
             self.detail.timeline.ends(_clock(), "update", self.observer.places.place(frame), "")
+            self.detail.tell("update_ends", optimizer, self.detail.step, frame)
 
     @hidden
-    def zero_begins(self, parameters: Callable[[], list[Tensor]]) -> None:
+    def zero_begins(self, parameters: Callable[[], list[Tensor]], frame: FrameType | None) -> None:
         """Gradients are about to be thrown away; those of a backward that was never used make it a look."""
         if self.pending and not self.updated and not self.optimizing:
             thrown = {id(parameter) for parameter in parameters()}
@@ -261,6 +272,7 @@ class Tracker(QuickSteps):
                 if not one.was_updated(self.detail.parameters if self.detail is not None else None):
                     self.look(one)
         if self.detail is not None:
+            self.detail.tell("zeroed", parameters(), self.detail.step, frame)
             self.detail.timeline.begins(_clock(), "zero")
 
     @hidden

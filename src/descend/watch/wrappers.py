@@ -164,13 +164,13 @@ def zero_grad(parameters_of: Callable[[Any], list[Tensor]]) -> Callable[..., Cal
             tracker = local.tracker
             if tracker.depth or (tracker.detail is None and (tracker.updated or not tracker.pending)):
                 return original(self, *args, **kwargs)
-            observer.safely(lambda: tracker.zero_begins(lambda: parameters_of(self)))
+            frame = _getframe(1)
+            observer.safely(lambda: tracker.zero_begins(lambda: parameters_of(self), frame))
             tracker.depth += 1
             try:
                 return original(self, *args, **kwargs)
             finally:
                 tracker.depth -= 1
-                frame = _getframe(1)
                 observer.safely(lambda: tracker.zero_ends(frame))
 
         return zero_grad
@@ -223,7 +223,8 @@ def iter(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
             iterator = original(self)
         finally:
             tracker.depth -= 1
-        observer.safely(lambda: observer.loader_begins(iterator))
+        observer.safely(lambda: observer.loader_begins(iterator, self))
+        observer.tell("loader_begins", self, observer.step + 1, frame)
         return iterator
 
     return __iter__

@@ -1,0 +1,11 @@
+"""Every collector there is."""
+
+from descend.watch.facts.moments import Collector, Telling
+
+
+def all_collectors(tell: Telling) -> list[Collector]:
+    """A new one of each, for one watched program."""
+    return [kind(tell) for kind in COLLECTORS]
+
+
+COLLECTORS: tuple[type[Collector], ...] = ()
