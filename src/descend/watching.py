@@ -170,6 +170,7 @@ class Watched:
             fast=wanted.fast,
             pause=None if wanted.pause is None else Pause(wanted.pause, open_debugger),
             runner=_runner(wanted).__code__,
+            examine=_examine,
         )
 
     def _tell(self, report: dict[str, Any]) -> None:
@@ -246,7 +247,7 @@ def watch(name: str | None = None, *, runs: str | None = None, fast: bool = Fals
         yield Watch(session)
         return
     file = str(getattr(sys.modules["__main__"], "__file__", None) or "notebook")
-    program = Program(title=Path(file).name, stem=Path(file).stem, name=name, runs=runs, fast=fast)
+    program = Program(title=Path(file).name, stem=Path(file).stem, name=name, runs=runs, fast=fast, examine=_examine)
     session = Session(program)
     session.start()
     ending = Ending("finished")
@@ -277,7 +278,12 @@ def _watch_cell(shell: Any, line: str, cell: str) -> None:
     number = int(shell.execution_count)
     name = _CELL.format(number)
     program = Program(
-        title=name, stem="notebook", name=names[0] if names else None, fast="--fast" in words, sources={name: cell}
+        title=name,
+        stem="notebook",
+        name=names[0] if names else None,
+        fast="--fast" in words,
+        sources={name: cell},
+        examine=_examine,
     )
     session = Session(program)
     session.start()
@@ -294,6 +300,13 @@ def _watch_cell(shell: Any, line: str, cell: str) -> None:
         from descend.show.watched import watched_summary
 
         watched_summary(report, open_console())
+
+
+def _examine(folder: Path | None, report: Mapping[str, Any]) -> dict[str, Any]:
+    """What every kind of check says of the run, imported when it has ended."""
+    from descend.checking import findings_of
+
+    return findings_of(folder, report)
 
 
 def show_report(report: Mapping[str, Any]) -> None:

@@ -25,10 +25,11 @@ from descend.record.rows import (
     UnseenRow,
 )
 from descend.record.schema import TENSORS_FOLDER
-from descend.record.tensors import unpack
+from descend.record.tensors import unpack, unpack_arrays
 from descend.record.values import from_blob, from_json, from_time, to_number
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 
@@ -142,6 +143,17 @@ class Reader(RecordFile):
         The file is compared with the size and the SHA-256 that the record holds. Raises :class:`RecordError` when the step was
         not kept (it names the nearest that were), or when the file is missing or not the one that was written.
         """
+        data = self._bytes_of(step)
+        with self._understanding():
+            return unpack(data)
+
+    def arrays(self, step: int) -> dict[str, "NDArray[Any]"]:
+        """The same as NumPy arrays, without importing PyTorch; bfloat16, which NumPy lacks, as float32."""
+        data = self._bytes_of(step)
+        with self._understanding():
+            return unpack_arrays(data)
+
+    def _bytes_of(self, step: int) -> bytes:
         snapshots = self.snapshots()
         for snapshot in snapshots:
             if snapshot.step == step:
@@ -293,7 +305,7 @@ class Reader(RecordFile):
         marks = self._rows("SELECT value FROM meta WHERE key = ?", process.KEY)
         return "running" if marks and process.may_live(str(marks[0][0])) else "died"
 
-    def _load(self, snapshot: SnapshotRow) -> dict[str, "Tensor"]:
+    def _load(self, snapshot: SnapshotRow) -> bytes:
         path = self.folder / snapshot.file
         with self._understanding():
             inside = path.resolve().parent == self.folder.resolve() / TENSORS_FOLDER
@@ -319,8 +331,7 @@ class Reader(RecordFile):
                 where=str(path),
                 help=DAMAGED,
             )
-        with self._understanding():
-            return unpack(data)
+        return data
 
 
 def _nearest(step: int, kept: list[int]) -> str:

@@ -1,9 +1,10 @@
 """Tensors of one step as the bytes of a safetensors file, and back."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 SNAPSHOT_LIMIT = 16_000_000  # bytes of tensors in one snapshot
@@ -13,6 +14,12 @@ SNAPSHOT_LIMIT = 16_000_000  # bytes of tensors in one snapshot
 KEPT_FIRST = ("loss", "batch", "before", "gradient", "state_before", "after", "state_after", "output")
 
 _NAMED_IN_A_NOTE = 6
+
+# What safetensors calls the types that NumPy has, little-endian as the file is.
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1", "U8": "<u1",
+    "U16": "<u2", "U32": "<u4", "U64": "<u8", "BOOL": "?",
+}  # fmt: skip
 
 
 def pack(tensors: Mapping[str, "Tensor"], limit: int = SNAPSHOT_LIMIT) -> tuple[bytes, str]:
@@ -52,6 +59,25 @@ def unpack(data: bytes) -> dict[str, "Tensor"]:
         return load(data)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+
+
+def unpack_arrays(data: bytes) -> dict[str, "NDArray[Any]"]:
+    """The same as NumPy arrays, without importing PyTorch; bfloat16, which NumPy lacks, as float32."""
+    import numpy as np
+    from safetensors import SafetensorError, deserialize
+
+    try:
+        found = deserialize(data)  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, info in found:
+        if info["dtype"] == "BF16":
+            words = np.frombuffer(info["data"], dtype=np.uint16).astype(np.uint32) << 16
+            arrays[name] = words.view(np.float32).reshape(info["shape"])
+        elif info["dtype"] in _DTYPES:
+            arrays[name] = np.frombuffer(info["data"], dtype=_DTYPES[info["dtype"]]).reshape(info["shape"])
+    return arrays
 
 
 def _rank(name: str) -> int:

@@ -11,8 +11,10 @@ from rich.text import Text
 from descend.show import numbers
 from descend.show.colours import ACCENT, BAD, MUTED, PHASE_COLOURS, STRONG, WARNING
 from descend.show.curve import curve
+from descend.show.findings import closing_lines, finding_blocks
 from descend.show.layout import INDENT, Cell, Look, columns, facts, labelled, look_of, muted, prose, put, safe, shorten
 from descend.show.metrics import value_of
+from descend.show.places import short_files
 from descend.show.sentence import Report, unmoved
 from descend.show.spent import durations, speeds, stacked
 from descend.show.summary import WIDEST, curve_of
@@ -41,6 +43,8 @@ def watched_summary(report: Report, console: Console) -> None:
     put(console, "", *_header(report, width), "")
     put(console, *prose(watched_sentence(report), width, style=style))
     blocks = [
+        *finding_blocks(report, width),
+        closing_lines(report, width),
         _losses(report, width, look),
         _phases(report, width, look),
         _parameters(report, width),
@@ -142,7 +146,7 @@ def _phases(report: Report, width: int, look: Look) -> list[Text]:
 
 def _with_lines(rows: Rows, phases: Sequence[Mapping[str, Any]], width: int) -> list[Text]:
     """The table of phases with the place of each and what stands there, as far as there is room for it."""
-    short = _short_files(each.get("file") for each in phases)
+    short = short_files(each.get("file") for each in phases)
     places = [muted(f"{short[each['file']]}:{each['line']}" if each.get("file") else "") for each in phases]
     titles: list[Cell] = [muted(title) for title in ("phase", "share", "a step", "where" if short else "")]
     lines = columns([titles, *([*row, place] for row, place in zip(rows, places, strict=True))], "lrrl")
@@ -237,7 +241,7 @@ def _evaluations(report: Report, room: int) -> list[Text]:
     for each in report.get("evaluations") or ():
         key = (each.get("file"), each.get("line"), bool(each.get("gradients")), tuple(each.get("training_mode") or ()))
         groups.setdefault(key, []).append(each)
-    short = _short_files(key[0] for key in groups)
+    short = short_files(key[0] for key in groups)
     lines: list[Text] = []
     for (file, line, gradients, modes), members in list(groups.items())[:_MOST_LINES]:
         passes = sum(each["passes"] for each in members)
@@ -273,7 +277,7 @@ def _modes(modes: Sequence[str]) -> str:
 def _looks(report: Report, room: int) -> list[Text]:
     looks = report.get("looks") or {}
     places = looks.get("places") or ()
-    short = _short_files(each.get("file") for each in places)
+    short = short_files(each.get("file") for each in places)
     lines = []
     for each in places[:_MOST_LINES]:
         place = f" ({short[each['file']]}:{each['line']})" if each.get("file") else ""
@@ -296,7 +300,7 @@ def _fast(report: Report, room: int) -> list[Text]:
 
 def _unseen(report: Report, room: int) -> list[Text]:
     every = report.get("unseen") or ()
-    short = _short_files(each.get("file") for each in every)
+    short = short_files(each.get("file") for each in every)
     lines = []
     for each in every[:_MOST_LINES]:
         place = f" ({short[each['file']]}:{each['line']})" if each.get("file") else ""
@@ -353,19 +357,6 @@ def _lines(training: Mapping[str, Any]) -> str:
     if first is None or last is None:
         return ""
     return str(first) if first == last else f"{first}–{last}"
-
-
-def _short_files(files: Any) -> dict[str, str]:
-    """Each file by as much of the end of its path as tells it from the others."""
-    every = list(dict.fromkeys(str(file) for file in files if file))
-    short = {}
-    for file in every:
-        parts, others = PurePath(file).parts, [PurePath(other).parts for other in every if other != file]
-        length = 1
-        while length < len(parts) and any(other[-length:] == parts[-length:] for other in others):
-            length += 1
-        short[file] = safe(PurePath(*parts[-length:]))
-    return short
 
 
 def _from_here(path: str) -> str:

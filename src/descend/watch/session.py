@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from descend.errors import DescendError, RecordError, StorageError
 from descend.record.events import Event, Listener, RunEnded, RunStarted, Unseen
+from descend.record.schema import RECORD_NAME
 from descend.record.runs import new_run_folder, runs_folder
 from descend.record.writer import Writer
 from descend.watch.files import own_files
 from descend.watch.imports import after_import
 from descend.watch.report import WatchCollector
-from descend.watch.tracebacks import ThreadTracebacks
+from descend.watch.sources import SourceTexts
+from descend.watch.tracebacks import CaughtTracebacks, ThreadTracebacks
 from descend.watch.warned import WarningPlaces
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class Program:
     fast: bool = False
     pause: "Pause | None" = None
     runner: CodeType | None = None  # the function that calls the program
+    examine: "Callable[[Path | None, Mapping[str, Any]], Mapping[str, Any]] | None" = None
+    """Gives findings for the report, from the run folder and the report without them."""
 
 
 class _Part(Protocol):
@@ -70,6 +74,7 @@ class Session:
         self._process, self._live = os.getpid(), False
         self._writer: Writer | None = None
         self._collector: WatchCollector
+        self._sources = SourceTexts(self.program.sources)
         self._listeners: list[Listener] = []
         self._give_up_waiting: Callable[[], None] = lambda: None
         self._stops: list[Callable[[], object]] = []  # in the order in which their parts were started
@@ -102,6 +107,7 @@ class Session:
             )
         )
         self._begin(ThreadTracebacks())
+        self._begin(CaughtTracebacks())
         self._begin(WarningPlaces(self.program.runner))
         self._give_up_waiting = after_import("torch", self._start_watching)
 
@@ -109,6 +115,10 @@ class Session:
         """Hand an event on. A listener that fails is let go: the program must not end by our fault."""
         if not self._live:
             return
+        for each in (*self._sources.seen_with(event), event):
+            self._hand_on(each)
+
+    def _hand_on(self, event: Event) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(event)
@@ -143,6 +153,8 @@ class Session:
         except Exception as error:  # noqa: BLE001 - see above
             self._keep_problem(_fault("the report could not be made", error))
             self.report = {"kind": "run", "status": status, "message": message, "title": self.program.title}
+        if self.program.examine is not None:
+            self.report |= self.program.examine(self._readable_folder(), self.report)
         self.emit(RunEnded(str(self.report["status"]), self.report))
         self._live = False
         with suppress(ValueError):
@@ -176,6 +188,13 @@ class Session:
             if self._writer.failure is not None:
                 self._keep_problem(self._writer.failure)
 
+    def _readable_folder(self) -> Path | None:
+        """The run folder, where a record stands in it with all that was told so far."""
+        if self._writer is None or self.folder is None or not (self.folder / RECORD_NAME).exists():
+            return None
+        self._writer.flush()
+        return self.folder
+
     def _remove_folder(self) -> None:
         if self.folder is not None:
             with suppress(OSError):
@@ -186,6 +205,7 @@ class Session:
         """Torch is there: set the hooks. What fails is said in the record, and the program goes on without it."""
         if not self._live:
             return
+        from descend.watch.ends import Ends
         from descend.watch.loops import LoopWatcher
         from descend.watch.observer import Observer
         from descend.watch.operations import OperationRecorder
@@ -194,12 +214,14 @@ class Session:
         observer = Observer(self.emit, own=own)
         operations = OperationRecorder(self.emit, observer.name_of, own, observer.moments.of_operation)
         observer.recorder = operations
+        ends = self._collector.ends = Ends(observer.names, lambda: observer.step)
+        self._listeners.append(ends)
         self._cost = lambda: observer.cost_seconds
         self._stops.append(operations.close)  # the last to stop: the observer's last step still tells its operations
         parts: list[_Part] = [observer]
         if self.program.pause is not None:
             parts.append(self.program.pause.on(observer))
-        parts.append(LoopWatcher(observer))
+        parts.append(LoopWatcher(observer, ends))
         if self.program.fast:
             from descend.watch.fast import FastLoading
 
