@@ -84,7 +84,7 @@ def test_operations_of_a_network_in_order_with_their_owners() -> None:
         ("dropout", "tail.0", [1], [[5, 4]]),
         ("linear", "tail.1", [2, "tail.1.weight", "tail.1.bias"], [[5, 2]]),
         ("mul", "Net", [3], [[5, 2]]),
-        ("cross_entropy", "", [4, "outside"], [[]]),
+        ("cross_entropy", "", [4, "outside.1"], [[]]),
         ("backward", "", [5], []),
     ]
     assert [row["index"] for row in rows] == list(range(7))
@@ -126,7 +126,7 @@ def test_values_are_those_of_the_moment() -> None:
     x = torch.tensor([1.0, 2.0])
     rows = record(step)
     assert [(row["name"], row["values"], row["inputs"]) for row in rows] == [
-        ("mul", [2.0, 4.0], ["outside"]),
+        ("mul", [2.0, 4.0], ["outside.0"]),
         ("zero_", [0.0, 0.0], [0]),
         ("add_", [1.0, 1.0], [1]),
     ]

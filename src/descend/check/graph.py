@@ -133,7 +133,7 @@ class StepGraph:
         return [self.operations[index] for index in sorted(found, reverse=True)]
 
     def outside(self, operation: Operation) -> list[str]:
-        """The names of the tensors from outside that it was computed from, parameters and data; "outside" where nameless."""
+        """The names of the tensors from outside that it was computed from, parameters and data; "outside.0" … where nameless."""
         names = [
             each for one in [operation, *self.ancestors(operation)] for each in one.inputs if isinstance(each, str)
         ]

@@ -12,6 +12,7 @@ from descend.check.rule import Rule
 
 _ELEMENTWISE = frozenset(["sub", "rsub", "add", "mul", "truediv", "div", "eq", "maximum", "minimum", "pow"])
 _LOSSES = frozenset(["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "gaussian_nll_loss", "poisson_nll_loss"])
+_PUT_IN_PLACE = frozenset(["unsqueeze", "getitem", "view", "reshape", "expand", "T", "t", "transpose"])
 
 
 class Broadcast(Rule):
@@ -25,7 +26,7 @@ class Broadcast(Rule):
         places: dict[tuple[str, int], list[tuple[StepGraph, Operation]]] = {}
         for graph in evidence.graphs():
             for operation in graph.forward:
-                if _stretches_both(operation):
+                if _stretches_both(graph, operation):
                     places.setdefault((operation.file, operation.line), []).append((graph, operation))
         for found in places.values():
             yield self._finding(evidence, found)
@@ -75,13 +76,18 @@ def _stretched(operation: Operation) -> tuple[int, ...]:
     return tuple(max(pair) for pair in pairs)
 
 
-def _stretches_both(operation: Operation) -> bool:
+def _stretches_both(graph: StepGraph, operation: Operation) -> bool:
     """Whether it compares something learned with something given, of as many numbers, and makes more of both."""
     if operation.name not in _ELEMENTWISE | _LOSSES or len(operation.input_shapes) < 2:
         return False
     one, other = operation.input_shapes[:2]
     learned = operation.input_tracked[0] != operation.input_tracked[1]
-    return learned and len(one) != len(other) and prod(one) == prod(other) < prod(_stretched(operation))
+    if not learned or not prod(one) == prod(other) < prod(_stretched(operation)):
+        return False
+    # A column beside a row may be meant: differences of all pairs. Then the script has put the axes in place itself.
+    return len(one) != len(other) or not any(
+        isinstance(made, Operation) and made.name in _PUT_IN_PLACE for made in graph.inputs_of(operation)
+    )
 
 
 def _targets(evidence: Evidence, step: int) -> tuple[float, float] | None:
@@ -95,6 +101,8 @@ def _targets(evidence: Evidence, step: int) -> tuple[float, float] | None:
 def _squeezed(evidence: Evidence, operation: Operation, prediction: tuple[int, ...], target: tuple[int, ...]) -> str:
     """The user's own line with the longer of both squeezed, or what to do where the line cannot be rewritten."""
     place = words.place_of(evidence, operation)
+    if len(prediction) == len(target):
+        return f"give both the same shape: target.reshape{words.shape(prediction)}"
     longer = 0 if len(operation.input_shapes[0]) > len(operation.input_shapes[1]) else 1
     expression = _operand(evidence, operation, longer)
     if place is not None and expression is not None:

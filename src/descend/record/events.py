@@ -74,7 +74,7 @@ class EpochDone:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One step kept in full. Tensor names: ``batch.x``, ``batch.y``, ``loss``, ``output.<layer>``, ``before.<parameter>``,
-    ``gradient.<parameter>``, ``after.<parameter>``, ``state_before.<kind>.<parameter>``, ``state_after.<kind>.<parameter>``."""
+    ``gradient.<parameter>``, ``after.<parameter>``, ``state_before.<kind>.<parameter>``, ``state_after.<kind>.<parameter>``, ``outside.<number>`` (see Operations)."""
 
     step: int
     epoch: int
@@ -157,8 +157,8 @@ class ValueRead:
 class Operations:
     """Every operation of one step, in order, as JSON values.
 
-    Each row: index, name, module (the owner's name), file, line, inputs (indices of earlier rows, or names of parameters and of
-    tensors that came from outside), input_shapes and input_dtypes (in the order of the inputs), input_tracked (whether autograd
+    Each row: index, name, module (the owner's name), file, line, inputs (indices of earlier rows, names of parameters, or
+    ``outside.0`` … for other tensors from before the step), input_shapes and input_dtypes (in the order of the inputs), input_tracked (whether autograd
     follows each), shapes (of each output), dtype, tracked (whether autograd follows the output), values (all of a small output)
     or least, mean, most, std; and in ``facts`` what was measured of it for the checks.
     """

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -128,11 +128,18 @@ class Detail:
         return as_written(rate, self.numbers) if math.isfinite(rate) else rate
 
     def events(
-        self, step: int, epoch: int, loss: float, counted: Sequence[Backward], replaced: dict[int, Tensor | None]
+        self,
+        step: int,
+        epoch: int,
+        loss: float,
+        counted: Sequence[Backward],
+        replaced: dict[int, Tensor | None],
+        outside: Mapping[str, Tensor],
     ) -> list[Event]:
         """Everything that was seen, as events of ``step``.
 
-        ``counted`` are the backward passes that it consists of; ``replaced``: what took the place of a parameter, by identity.
+        ``counted`` are the backward passes that it consists of; ``replaced``: what took the place of a parameter, by identity;
+        ``outside``: tensors that its operations were given and that have no name, for the snapshot.
         """
         started = time.perf_counter()
         seconds, places = self.timeline.totals({one.index for one in counted})
@@ -152,7 +159,7 @@ class Detail:
         if self._calls:
             events.append(ModuleCalls(step, tuple(self._call_rows())))
         if self.snapshot:
-            events.append(self._snapshot(step, epoch, loss, named))
+            events.append(self._snapshot(step, epoch, loss, named, outside))
         self.cost += time.perf_counter() - started
         return events
 
@@ -162,8 +169,15 @@ class Detail:
             for key, (name, training, times) in self._calls.items()
         ]
 
-    def _snapshot(self, step: int, epoch: int, loss: float, named: list[tuple[str, Tensor, Tensor | None]]) -> Snapshot:
-        tensors = self.batch.copies() | self._state_before
+    def _snapshot(
+        self,
+        step: int,
+        epoch: int,
+        loss: float,
+        named: list[tuple[str, Tensor, Tensor | None]],
+        outside: Mapping[str, Tensor],
+    ) -> Snapshot:
+        tensors = {**self.batch.copies(), **outside, **self._state_before}
         tensors |= {f"output.{self._modules[key]}": out for key, out in self._outputs.items() if key in self._modules}
         left_out = []
         with quiet():

@@ -27,6 +27,7 @@ from descend.record.events import (
 from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
 from descend.watch.budget import is_sampled
+from descend.watch.calm import Counted
 from descend.watch.detail import Detail
 from descend.watch.facts.collectors import all_collectors
 from descend.watch.facts.moments import Moments, Telling
@@ -54,6 +55,8 @@ class Recorder(Protocol):
 
     def end_step(self, step: int) -> None: ...
 
+    def outside(self) -> dict[str, Tensor]: ...
+
     def close(self) -> None: ...
 
 
@@ -64,7 +67,7 @@ class Local(threading.local):
         self.tracker = observer.new_tracker()
 
 
-class Observer:
+class Observer(Counted):
     """Tells the steps of the loops that run between ``start`` and ``stop`` to ``emit``.
 
     ``own`` answers whether a file is the user's. Results are not changed by a bit: no random number is drawn, no tensor of the
@@ -190,7 +193,7 @@ class Observer:
 
     def loader_begins(self, iterator: Any, loader: Any) -> None:
         """A loader was asked for a new pass over its rows."""
-        self.passes_of_loaders[iterator] = LoaderPass(loader)
+        self.passes_of_loaders[iterator] = LoaderPass(iterator, loader)
 
     def tell(self, moment: str, *values: Any) -> None:
         """Tell those who collect facts of a moment that may come at any time."""
@@ -239,7 +242,8 @@ class Observer:
     ) -> None:
         """Tell what was seen of a sampled step."""
         self.flush()
-        for event in detail.events(step, epoch, float(loss), counted, replaced):
+        outside = self.recorder.outside() if self.recorder is not None and detail.snapshot else {}
+        for event in detail.events(step, epoch, float(loss), counted, replaced, outside):
             self.emit(event)
         detail.tell("step_done", step, [leaf for one in counted for leaf in one.leaves])
         self._measured += detail.cost

@@ -13,6 +13,7 @@ from torch._C import _functorch
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 
 from descend.record.events import Listener, Operations, Unseen
+from descend.watch.budget import is_snapshot
 from descend.watch.function_mode import Tap, tap
 from descend.watch.identity import Makers, changed_in_place, tensors_in
 from descend.watch.places import Places
@@ -21,6 +22,8 @@ from descend.watch.quiet import quiet
 SMALL = 16  # numbers of an output that are kept one by one
 _SUMMED_UP = 1_000_000  # numbers of an output that its summary is made from: beyond that, evenly spaced ones
 _MOST = 5_000  # operations of one step
+_MOST_OUTSIDE = 16_000_000  # bytes of tensors from outside that are copied in one step
+_OUTSIDE = "outside."
 ABOUT_TENSORS = frozenset({"requires_grad_", "retain_grad", "share_memory_", "rename_", "detach_", "register_hook"})
 """Calls that end in ``_`` or give a tensor, and compute nothing."""
 
@@ -56,7 +59,13 @@ class OperationRecorder:
             self._stop(thread, self._steps.pop(thread))
         recording = self.begin_aside(step)
         if recording is not None:
+            recording.whole = is_snapshot(step)
             self._steps[thread] = recording
+
+    def outside(self) -> dict[str, Tensor]:
+        """Of this thread's step, where it is kept in full: the nameless tensors that were there before it, as it found them."""
+        recording = self._steps.get(threading.get_ident())
+        return recording.outside() if recording is not None and recording.whole else {}
 
     def end_step(self, step: int) -> None:
         """Stop listening to this thread and tell what was heard; nothing, if nobody listened."""
@@ -152,6 +161,8 @@ class _Outside:
     tensor: weakref.ref[Tensor]
     name: str  # where it is known by now
     part: str = ""  # ".grad": it was read from the tensor that is named
+    number: int = 0  # of those without a name, in the order of their first use
+    copy: Tensor | None = None  # in a step that is kept in full
 
 
 @dataclass(slots=True)
@@ -170,11 +181,16 @@ class Recording:
     places: Places
     name_of: Callable[[Tensor], str]
     measure: "Measure | None" = None
+    whole: bool = False  # the step is kept in full: its tensors from outside are copied
     full: bool = False
     calls: list[tuple[nn.Module, _Owner]] = field(default_factory=list)  # of modules that have not returned yet
     _rows: list[_Row] = field(default_factory=list)
     _makers: Makers = field(default_factory=Makers)
     _gradients: dict[int, tuple[weakref.ref[Tensor], _Outside]] = field(default_factory=dict)
+    _outside: dict[int, _Outside] = field(default_factory=dict)
+    _gone: list[_Outside] = field(default_factory=list)  # let go of by the script, and another is where it was
+    _nameless: int = 0
+    _copied: int = 0  # bytes
     _tap: Tap = field(default_factory=tap)
 
     def leave(self) -> Exception | None:
@@ -249,7 +265,31 @@ class Recording:
         reference, source = self._gradients.get(id(tensor), (None, None))
         if reference is not None and source is not None and reference() is tensor:
             return source
-        return _Outside(weakref.ref(tensor), self.name_of(tensor))
+        known = self._outside.get(id(tensor))
+        if known is None or known.tensor() is not tensor:
+            name = self.name_of(tensor)
+            known = _Outside(weakref.ref(tensor), name, number=self._nameless, copy=self._copy(tensor))
+            self._nameless += not name
+            if id(tensor) in self._outside:
+                self._gone.append(self._outside[id(tensor)])
+            self._outside[id(tensor)] = known
+        return known
+
+    def outside(self) -> dict[str, Tensor]:
+        """Copies of the nameless tensors that were there before the step, by the names that the operations call them."""
+        found = sorted((*self._outside.values(), *self._gone), key=lambda each: each.number)
+        return {
+            name: each.copy
+            for each in found
+            if each.copy is not None and (name := _name_of_outside(each, self.name_of)).startswith(_OUTSIDE)
+        }
+
+    def _copy(self, tensor: Tensor) -> Tensor | None:
+        """A copy on the CPU, where the step is kept in full and there is room for it."""
+        if not self.whole or not _has_plain_values(tensor) or self._copied + tensor.nbytes > _MOST_OUTSIDE:
+            return None
+        self._copied += tensor.nbytes
+        return tensor.detach().to("cpu", copy=True)
 
     def _row(
         self,
@@ -352,7 +392,7 @@ def _name_of_module(owner: _Owner, name_of: Callable[[Tensor], str]) -> str:
 def _name_of_outside(outside: _Outside, name_of: Callable[[Tensor], str]) -> str:
     tensor = outside.tensor()
     name = outside.name or ("" if tensor is None else name_of(tensor))
-    return f"{name}{outside.part}" if name else "outside"
+    return f"{name}{outside.part}" if name else f"{_OUTSIDE}{outside.number}"
 
 
 def _dtype(tensor: Tensor) -> str:

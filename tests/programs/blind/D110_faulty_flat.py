@@ -14,6 +14,6 @@ for it in range(50):
     opt.zero_grad()
     loss.backward()
     opt.step()
-    torch.nn.utils.clip_grad_value_([w, c], 1.0)
+    torch.nn.utils.clip_grad_value_([w, c], 20.0)
     if it % 10 == 0:
         print(it, loss.item())

@@ -19,7 +19,6 @@ def main():
                 loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
             scaler.scale(loss).backward()
             optimizer.step()
-            scaler.update()
         print(epoch, loss.item())
 
 

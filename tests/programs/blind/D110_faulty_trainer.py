@@ -19,7 +19,7 @@ class Summer(nn.Module):
 
 
 class Trainer:
-    def __init__(self, model, max_norm=0.5):
+    def __init__(self, model, max_norm=5.0):
         self.model, self.max_norm = model, max_norm
         self.optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
 

@@ -13,7 +13,7 @@ for it in range(50):
     loss = res.pow(2).mean()
     opt.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_value_([w, c], 1.0)
+    torch.nn.utils.clip_grad_value_([w, c], 20.0)
     opt.step()
     if it % 10 == 0:
         print(it, loss.item())

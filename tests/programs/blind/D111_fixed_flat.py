@@ -12,7 +12,7 @@ every = 5
 count = 0
 for epoch in range(8):
     for r, a in zip(rows.split(10), answer.split(10)):
-        mse = torch.nn.functional.mse_loss(rows.new_zeros(len(r)) + r @ w + b, a)
+        mse = torch.nn.functional.mse_loss(r @ w + b, a)
         (mse / every).backward()
         count += 1
         if count % every == 0:

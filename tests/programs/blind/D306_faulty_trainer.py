@@ -59,7 +59,7 @@ def main():
     torch.manual_seed(3)
     parts = random_split(Signals(300), [240, 60])
     trainer = Trainer(*parts)
-    for epoch in range(6):
+    for epoch in range(15):
         trainer.train()
         print("epoch", epoch, "validation hits", trainer.validate())
 

@@ -31,7 +31,7 @@ class VAE(nn.Module):
 class VAETrainer:
     def __init__(self, model, loader):
         self.model, self.loader = model, loader
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 
     def epoch(self):
         sums = [0.0, 0.0]
@@ -50,6 +50,6 @@ class VAETrainer:
 
 torch.manual_seed(61)
 trainer = VAETrainer(VAE(), DataLoader(TensorDataset(crosses(240)), batch_size=48, shuffle=True))
-for epoch in range(5):
+for epoch in range(25):
     reconstruction, divergence = trainer.epoch()
     print(f"epoch {epoch}: reconstruction {reconstruction:.1f}, divergence {divergence:.4f}")
