@@ -1,6 +1,8 @@
 """Every collector there is."""
 
 from descend.watch.facts.moments import Collector, Telling
+from descend.watch.facts.optimizers import Optimizers
+from descend.watch.facts.order import Order
 
 
 def all_collectors(tell: Telling) -> list[Collector]:
@@ -8,4 +10,4 @@ def all_collectors(tell: Telling) -> list[Collector]:
     return [kind(tell) for kind in COLLECTORS]
 
 
-COLLECTORS: tuple[type[Collector], ...] = ()
+COLLECTORS: tuple[type[Collector], ...] = (Optimizers, Order)

@@ -1,0 +1,205 @@
+"""Faults of gradients and updates that the order of a step shows: D101 to D103."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from descend.check import words
+from descend.check.evidence import Evidence
+from descend.check.finding import CannotCheck, Finding
+from descend.check.rule import Rule
+
+Happened = Mapping[str, Any]
+
+_RUNNING = 3  # steps in a row that show it: one may be an accident, or the start of something
+
+
+class NeverCleared(Rule):
+    """The gradients that an update has used are still there when the next backward pass adds to them."""
+
+    code = "D101"
+    highest = "bug"
+    name = "gradients are never cleared"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        for optimizer, steps in _updates(evidence).items():
+            kept = [step for step, update in steps if update["kept"] and _all_kept(update)]
+            running = _in_a_row(kept, [step for step, _ in steps])
+            if len(running) < _RUNNING:
+                continue
+            update = dict(steps)[running[0]]
+            backward = _last(evidence, running[0], "backward")
+            place = evidence.place(backward["file"], backward["line"]) if backward else None
+            norms = _gradient_norms(evidence, running)
+            name = f"optimizer.{'zero_grad'}()" if optimizer else "the gradients (grad.zero_())"
+            yield Finding(
+                code=self.code,
+                level="bug",
+                title=f"gradients are never cleared: each step adds to those of all steps before ({words.steps(running)})",
+                message="An update should follow the gradient of its own batch. Here it follows the sum of all gradients since the "
+                "first step, so the steps grow and overshoot.",
+                evidence={
+                    "gradients kept": f"{update['kept']} of {update['parameters'] - update['missing']} in each of "
+                    f"{len(running)} steps that were looked at",
+                    **norms,
+                },
+                where=place,
+                step=running[0],
+                fix=_cleared_first(evidence, optimizer, backward) or f"clear {name} once a step, before backward",
+            )
+
+    def clean(self, evidence: Evidence) -> str:
+        looked = sum(len(steps) for steps in _updates(evidence).values())
+        return f"gradients are cleared between updates ({looked} of {looked} that were looked at)"
+
+
+class ClearedTooEarly(Rule):
+    """Gradients are thrown away after backward and before the update that should use them."""
+
+    code = "D102"
+    highest = "bug"
+    name = "gradients are cleared between backward and update"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        found: list[tuple[int, Happened, Happened]] = []
+        for step, happened in _orders(evidence):
+            found += [(step, zero, update) for zero, update in _thrown_away(happened)]
+        if len(found) >= _RUNNING and _nothing_moves(evidence, [step for step, _, _ in found]):
+            step, zero, update = found[0]
+            yield Finding(
+                code=self.code,
+                level="bug",
+                title=f"gradients are cleared between backward and update ({words.steps([each for each, _, _ in found])})",
+                message="The update finds no gradient to follow, so no parameter changes and the loss cannot fall.",
+                evidence={
+                    "cleared": f"{zero['cleared']} gradients, after backward",
+                    "at the update": f"{update['missing']} missing and {update['zero']} zero of {update['parameters']}",
+                },
+                where=evidence.place(zero["file"], zero["line"]),
+                step=step,
+                fix="move this line before backward(), or behind the update",
+            )
+
+    def clean(self, evidence: Evidence) -> str:
+        return "every update finds the gradients of its backward pass"
+
+
+class NeverUpdated(Rule):
+    """An optimizer was made, backward passes ran, and nothing was ever updated; or the update comes before the gradients."""
+
+    code = "D103"
+    highest = "bug"
+    name = "the update never comes"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        looks = evidence.report.get("looks") or {}
+        for row in evidence.facts("optimizer"):
+            if row.values["steps"] or not row.values.get("held"):
+                continue
+            if not row.values.get("reached") or (looks.get("count") or 0) < _RUNNING:
+                continue
+            place = next((each for each in looks.get("places") or () if each.get("file")), None)
+            yield Finding(
+                code=self.code,
+                level="bug",
+                title=f"{row.values['class']} was made and its step() is never called",
+                message=f"{looks['count']:,} backward passes computed gradients and nothing used them: the parameters end as they began.",
+                evidence={
+                    "backward passes": looks["count"],
+                    "updates": 0,
+                    "parameters": words.listed(row.values["parameters"]),
+                },
+                where=evidence.place(place["file"], place["line"]) if place else evidence.place(row.file, row.line),
+                step=None,
+                fix="call optimizer.step() after backward()",
+            )
+
+    def clean(self, evidence: Evidence) -> str:
+        return "an update follows every backward pass" if len(evidence.steps) else "no optimizer waits for a step"
+
+
+def _orders(evidence: Evidence) -> list[tuple[int, Sequence[Happened]]]:
+    """What happened in each step that was looked at. Raises CannotCheck where there is none."""
+    rows = evidence.facts("order")
+    if not rows:
+        raise CannotCheck("no step was taken" if not len(evidence.steps) else "no step was looked at closely")
+    return [(row.step, row.values["happened"]) for row in rows]
+
+
+def _updates(evidence: Evidence) -> dict[int, list[tuple[int, Happened]]]:
+    """The updates of each optimizer (0: by hand) by step."""
+    found: dict[int, list[tuple[int, Happened]]] = {}
+    for step, happened in _orders(evidence):
+        for each in happened:
+            if each["what"] == "update":
+                found.setdefault(each["optimizer"], []).append((step, each))
+    return found
+
+
+def _all_kept(update: Happened) -> bool:
+    return bool(update["kept"] >= update["parameters"] - update["missing"] - update["zero"])
+
+
+def _in_a_row(chosen: Sequence[int], every: Sequence[int]) -> list[int]:
+    """The longest run of ``chosen`` without another of ``every`` in between."""
+    best: list[int] = []
+    run: list[int] = []
+    for step in every:
+        run = [*run, step] if step in set(chosen) else []
+        best = max(best, run, key=len)
+    return best
+
+
+def _last(evidence: Evidence, step: int, what: str) -> Happened | None:
+    happened = dict(_orders(evidence)).get(step, ())
+    return next((each for each in reversed(happened) if each["what"] == what), None)
+
+
+def _gradient_norms(evidence: Evidence, steps: Sequence[int]) -> dict[str, str]:
+    """How the gradients of the parameter with the largest ones grew."""
+    first = {
+        row.parameter: row.gradient for row in evidence.norms if row.step == steps[0] and row.gradient == row.gradient
+    }
+    if not first:
+        return {}
+    name = max(first, key=lambda each: first[each])
+    last = next((row.gradient for row in evidence.norms if row.step == steps[-1] and row.parameter == name), None)
+    if last is None:
+        return {}
+    return {
+        f"gradient of {name}": f"{words.number(first[name])} at step {steps[0]}, {words.number(last)} at step {steps[-1]}"
+    }
+
+
+def _cleared_first(evidence: Evidence, optimizer: int, backward: Happened | None) -> str:
+    """The user's backward line with the missing one before it."""
+    if not optimizer or backward is None:
+        return ""
+    update = next((each for _, each in _updates(evidence)[optimizer]), None)
+    if update is None or not update["line"]:
+        return ""
+    name = evidence.line_of(update["file"], update["line"]).strip().partition(".step(")
+    if not name[1] or not name[0].replace(".", "").isidentifier():
+        return ""
+    return f"{name[0]}.zero_grad()\n{evidence.line_of(backward['file'], backward['line']).strip()}"
+
+
+def _thrown_away(happened: Sequence[Happened]) -> Iterator[tuple[Happened, Happened]]:
+    """Each clearing that came between a backward pass and an update that found nothing left."""
+    filled, thrown = False, None
+    for each in happened:
+        if each["what"] == "backward":
+            filled, thrown = True, None
+        elif each["what"] == "zero" and filled and each["cleared"]:
+            thrown = each
+        elif each["what"] == "update":
+            if thrown is not None and each["missing"] + each["zero"] >= each["parameters"]:
+                yield thrown, each
+            filled, thrown = False, None
+
+
+def _nothing_moves(evidence: Evidence, steps: Sequence[int]) -> bool:
+    """Whether no parameter changed in these steps."""
+    return not any(row.change and row.change > 0 for row in evidence.norms if row.step in set(steps))
+
+
+RULES: tuple[type[Rule], ...] = (NeverCleared, ClearedTooEarly, NeverUpdated)
