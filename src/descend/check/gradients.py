@@ -63,13 +63,14 @@ class ClearedTooEarly(Rule):
         found: list[tuple[int, Happened, Happened]] = []
         for step, happened in _orders(evidence):
             found += [(step, zero, update) for zero, update in _thrown_away(happened)]
-        if len(found) >= _RUNNING and _nothing_moves(evidence, [step for step, _, _ in found]):
+        found = [each for each in found if not _comes_first(each[1], each[2], _last(evidence, each[0], "backward"))]
+        if len(found) >= _RUNNING:
             step, zero, update = found[0]
             yield Finding(
                 code=self.code,
                 level="bug",
                 title=f"gradients are cleared between backward and update ({words.steps([each for each, _, _ in found])})",
-                message="The update finds no gradient to follow, so no parameter changes and the loss cannot fall.",
+                message="The update finds no gradient to follow: what the backward pass computed is never used.",
                 evidence={
                     "cleared": f"{zero['cleared']} gradients, after backward",
                     "at the update": f"{update['missing']} missing and {update['zero']} zero of {update['parameters']}",
@@ -91,6 +92,7 @@ class NeverUpdated(Rule):
     name = "the update never comes"
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
+        yield from self._too_early(evidence)
         looks = evidence.report.get("looks") or {}
         for row in evidence.facts("optimizer"):
             if row.values["steps"] or not row.values.get("held"):
@@ -111,6 +113,36 @@ class NeverUpdated(Rule):
                 where=evidence.place(place["file"], place["line"]) if place else evidence.place(row.file, row.line),
                 step=None,
                 fix="call optimizer.step() after backward()",
+            )
+
+    def _too_early(self, evidence: Evidence) -> Iterator[Finding]:
+        """The update stands above the backward pass, and the gradients are cleared in between."""
+        if not evidence.facts("order"):
+            return
+        found = []
+        for step, happened in _orders(evidence):
+            backward = next((each for each in happened if each["what"] == "backward"), None)
+            found += [
+                (step, zero, update, backward)
+                for zero, update in _thrown_away(happened)
+                if _comes_first(zero, update, backward)
+            ]
+        if len(found) >= _RUNNING:
+            step, zero, update, backward = found[0]
+            assert backward is not None
+            yield Finding(
+                code=self.code,
+                level="bug",
+                title=f"the update comes before the backward pass ({words.steps([each for each, *_ in found])})",
+                message="The gradients of the step before are cleared, the update finds none, and only then the new ones are computed: "
+                "they are never used.",
+                evidence={
+                    "order": f"cleared (line {zero['line']}), updated (line {update['line']}), backward (line {backward['line']})",
+                    "at the update": f"{update['missing']} gradients missing and {update['zero']} zero of {update['parameters']}",
+                },
+                where=evidence.place(update["file"], update["line"]),
+                step=step,
+                fix=f"move this line below line {backward['line']}: {evidence.line_of(backward['file'], backward['line']).strip()}",
             )
 
     def clean(self, evidence: Evidence) -> str:
@@ -192,14 +224,16 @@ def _thrown_away(happened: Sequence[Happened]) -> Iterator[tuple[Happened, Happe
         elif each["what"] == "zero" and filled and each["cleared"]:
             thrown = each
         elif each["what"] == "update":
-            if thrown is not None and each["missing"] + each["zero"] >= each["parameters"]:
+            # When an update by hand came is not known, only that it did.
+            if thrown is not None and each["optimizer"] and each["missing"] + each["zero"] >= each["parameters"]:
                 yield thrown, each
             filled, thrown = False, None
 
 
-def _nothing_moves(evidence: Evidence, steps: Sequence[int]) -> bool:
-    """Whether no parameter changed in these steps."""
-    return not any(row.change and row.change > 0 for row in evidence.norms if row.step in set(steps))
+def _comes_first(zero: Happened, update: Happened, backward: Happened | None) -> bool:
+    """Whether the update stands above its backward pass in the loop, so that it comes before the gradients it should use."""
+    same = backward is not None and backward["file"] == update["file"] == zero["file"] and update["line"] > 0
+    return same and backward is not None and zero["line"] <= update["line"] < backward["line"]
 
 
 RULES: tuple[type[Rule], ...] = (NeverCleared, ClearedTooEarly, NeverUpdated)

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -31,24 +32,23 @@ class Site:
         self.witness: weakref.ref[Tensor] | None = None  # the smallest leaf: whether it changed tells of all
 
 
+@dataclass(slots=True, eq=False)
 class Backward:
     """One backward pass, its loss, and how to find out later whether its leaves were updated."""
 
-    # Defaults stand in the class: at most steps only the first two are set.
-    closure = False  # it ran inside of optimizer.step
-    returned = False  # torch.autograd.grad returned the gradients, and no leaf got them
-    index = 0  # of its segment in the step's timeline
+    loss: float | Tensor
+    site: Site
+    closure: bool = False  # it ran inside of optimizer.step
+    thrown: bool = False  # its gradients were cleared before an update came
+    returned: bool = False  # torch.autograd.grad returned the gradients, and no leaf got them
+    index: int = 0  # of its segment in the step's timeline
     leaves: Sequence[Tensor] = ()
     versions: Sequence[int] = ()
     witness: Tensor | None = None
-    version = 0
+    version: int = 0
     copy: Tensor | None = None
     gradient: Tensor | None = None  # the witness's, before the pass
-    gradient_version = 0
-
-    def __init__(self, loss: float | Tensor, site: Site) -> None:
-        self.loss = loss
-        self.site = site
+    gradient_version: int = 0
 
     def hold(self, leaves: Sequence[Tensor]) -> None:
         """Remember all leaves and the numbers of their versions (a sampled step)."""

@@ -132,6 +132,8 @@ class Tracker(QuickSteps):
         before = self.detail
         if self.updated:
             self.close(at)
+        for thrown in [each for each in self.pending if each.thrown]:
+            self.look(thrown)
         site = self.site_of(frame)
         leaves: list[Tensor] | None = None
         if self.pending and not self.optimizing and self.pending[-1].site.way != "optimizer":
@@ -253,7 +255,7 @@ class Tracker(QuickSteps):
             for one in self.pending:
                 one.site.way = "optimizer"
             if self.observer.hooks.close:
-                self.updated = True
+                self.updated, self.calm = True, False
             else:
                 self.close(_clock())  # now: nobody will tell when the next step begins
         else:
@@ -270,7 +272,7 @@ class Tracker(QuickSteps):
             thrown = {id(parameter) for parameter in parameters()}
             for one in [one for one in self.pending if one.leaves and all(id(leaf) in thrown for leaf in one.leaves)]:
                 if not one.was_updated(self.detail.parameters if self.detail is not None else None):
-                    self.look(one)
+                    one.thrown = True  # a look, unless an optimizer steps all the same
         if self.detail is not None:
             self.detail.tell("zeroed", parameters(), self.detail.step, frame)
             self.detail.timeline.begins(_clock(), "zero")

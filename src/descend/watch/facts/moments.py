@@ -75,10 +75,10 @@ class Collector:
 
     def operation(
         self,
-        name: str,  # noqa: ARG002 - as those who override it need them
-        args: tuple[Any, ...],  # noqa: ARG002
-        kwargs: Mapping[str, Any],  # noqa: ARG002
-        output: Any,  # noqa: ARG002
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        output: Any,
     ) -> Mapping[str, Any] | None:
         """In a step whose operations are recorded: what is worth keeping of one, as ``facts`` of its row."""
         return None

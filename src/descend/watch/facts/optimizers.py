@@ -78,15 +78,17 @@ class Optimizers(Collector):
             if not known.steps or known.steps[-1] != step:
                 known.steps.append(step)
             known.name = known.name or self.tell.names.name_of(each)
+        if any(not each.values for each in self._known.values()):
+            self._look()  # an optimizer that never steps may be gone when the program ends
 
     def update_begins(self, optimizer: Optimizer, step: int, frame: FrameType | None) -> None:
         self._of(optimizer, frame).steps.append(step)
 
     def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
-        self._look(step)
+        self._look()
 
     def finished(self, step: int) -> None:
-        self._look(step)
+        self._look()
         for known in sorted(self._known.values(), key=lambda each: each.number):
             steps = known.steps
             times = {
@@ -115,7 +117,7 @@ class Optimizers(Collector):
             self._known[id(optimizer) if id(optimizer) not in self._known else -known.number] = known
         return known
 
-    def _look(self, step: int) -> None:
+    def _look(self) -> None:
         """What each optimizer holds now, and which leaves have moved."""
         held: set[int] = set()
         for known in self._known.values():
