@@ -34,7 +34,24 @@ class ChildFailedError(RuntimeError):
     """A contender's process did not end well."""
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A process that has ended well: what it printed, and what the system says of it."""
+
+    printed: str
+    wall: float
+    processor: float
+    peak_mb: float
+
+
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Sample:
+    """A contender's process, from its start to its end."""
+    found = finish(command, environment)
+    seconds, score = _read(found.printed)
+    return Sample(seconds, found.wall, found.processor, found.peak_mb, score)
+
+
+def finish(command: Sequence[str], environment: Mapping[str, str]) -> Finished:
     """Start ``command`` with a terminal as its standard error, so that progress is drawn, and wait for its end."""
     with _terminal() as (theirs, shown):
         started = time.perf_counter()
@@ -56,9 +73,8 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Sample:
         raise ChildFailedError(
             f"{' '.join(command)} ended with {process.returncode}:\n{b''.join(shown).decode()[-2000:]}"
         )
-    seconds, score = _read(printed)
     peak = usage.ru_maxrss * _BYTES_IN_MAXRSS / 1e6
-    return Sample(seconds, wall, usage.ru_utime + usage.ru_stime, peak, score)
+    return Finished(printed, wall, usage.ru_utime + usage.ru_stime, peak)
 
 
 def _read(printed: str) -> tuple[float | None, float | None]:

@@ -11,7 +11,7 @@ from jobs import Job, Target
 
 Samples = dict[str, list[Sample]]  # contender → one for each round
 Rows = list[list[str]]
-BEGIN, END = "<!-- figures: benchmarks/train.py --write -->", "<!-- end of figures -->"
+BEGIN, END = "<!-- figures: benchmarks/train.py --write -->", "<!-- end of figures -->"  # of train.py; others alike
 
 
 def values_of(target: Target, samples: Samples) -> list[float]:
@@ -50,21 +50,22 @@ def result(job: Job, samples: Samples) -> dict[str, Any]:
 
 def table(job: Job, samples: Samples) -> str:
     """A job for the terminal: a row for each contender, then a row for each target."""
-    return _page(job, samples, _aligned)
+    return _page(job, samples, aligned)
 
 
 def markdown(job: Job, samples: Samples) -> str:
     """The same in Markdown."""
-    return "### " + _page(job, samples, _markdown_table)
+    return "### " + _page(job, samples, markdown_table)
 
 
-def write_into(page: Path, text: str) -> None:
-    """Put ``text`` between the two marks that ``page`` has for it."""
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+def write_into(page: Path, text: str, *, of: str = "train.py") -> None:
+    """Put ``text`` between the two marks that ``page`` has for the figures ``of`` a script."""
+    mark = BEGIN.replace("train.py", of)
+    before, begin, rest = page.read_text(encoding="utf-8").partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"{page} has no place for figures: it needs the lines {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        raise ValueError(f"{page} has no place for figures: it needs the lines {mark} and {END}")
+    page.write_text(f"{before}{mark}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 def _page(job: Job, samples: Samples, lay_out: Callable[[Rows], str]) -> str:
@@ -99,9 +100,9 @@ def _targets(job: Job, samples: Samples) -> Rows:
         values = values_of(target, samples)
         if values:
             typical = median(values)
-            spread = f"{_short(min(values))} to {_short(max(values))}"
+            spread = f"{short(min(values))} to {short(max(values))}"
             met = "met" if target.is_met(typical) else "missed"
-            rows.append([target.text, _short(typical), spread, target.bound_text, met])
+            rows.append([target.text, short(typical), spread, target.bound_text, met])
     return rows
 
 
@@ -121,11 +122,12 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """Three digits, more or less."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _aligned(rows: Rows) -> str:
+def aligned(rows: Rows) -> str:
     """Columns as wide as their widest cell: words on the left, numbers on the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
@@ -133,6 +135,7 @@ def _aligned(rows: Rows) -> str:
     )
 
 
-def _markdown_table(rows: Rows) -> str:
+def markdown_table(rows: Rows) -> str:
+    """The same in Markdown."""
     head, *others = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([head, "|".join(["", " --- ", *[" ---: "] * (len(rows[0]) - 1), ""]), *others])

@@ -8,18 +8,15 @@ All jobs where none is named. docs/benchmarks.md says what each is and what is m
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from child import run
 from jobs import JOBS, Job
+from machine import machine, machine_text
 from tables import Samples, markdown, result, table, write_into
 
 
@@ -43,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--rounds takes a number from 1 up")
 
     shown_on = sys.stderr if given.json else sys.stdout
-    heading = f"{_machine_text(machine())} · medians of {given.rounds} rounds"
+    heading = f"{machine_text(machine())} · medians of {given.rounds} rounds"
     print(heading, file=shown_on)
     results, pages = [], [f"{heading}."]
     for job in (job for name in given.jobs or JOBS for job in JOBS[name]):
@@ -70,32 +67,6 @@ def measure(job: Job, contenders: Sequence[str], rounds: int, *, threads: int = 
                 samples[name].append(run(command, {"DESCEND_RUNS": folder}))
     _say("")
     return samples
-
-
-def machine() -> dict[str, Any]:
-    """Where this was measured."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": version("torch"),
-    }
-
-
-def _machine_text(found: dict[str, Any]) -> str:
-    cores = f"{found['cores']} core{'' if found['cores'] == 1 else 's'}"
-    return f"{found['processor']}, {cores} · {found['system']} · Python {found['python']} · torch {found['torch']}"
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
 
 
 def _is_here(contender: str) -> bool:

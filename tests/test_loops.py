@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from descend.record.events import Event, Operations, Unseen
+from descend.record.events import PHASES, BatchSeen, Event, Operations, PhaseTimes, Snapshot, Unseen
 from descend.watch.loops import LoopWatcher, instrument
 from descend.watch.operations import OperationRecorder
+from descend.watch.places import Places
 from descend.watch.probes import PROBE
 
 SETUP = """
@@ -32,7 +33,8 @@ lr = 0.1
 class Told:
     """Stands for the observer: keeps the steps it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, filename: str = "script.py") -> None:
+        self.places = Places(lambda file: file == filename)
         self.step = 0
         self.backward_calls = 0
         self.steps: list[tuple[float | None, dict[str, Tensor], tuple[str, int], float, Mapping[str, Tensor]]] = []
@@ -57,11 +59,13 @@ class Told:
         return [event for event in self.events if isinstance(event, Unseen)]
 
 
-def run(source: str, *, record: bool = False, filename: str = "script.py") -> tuple[dict[str, Any], Told]:
-    told = Told()
+def run(
+    source: str, *, record: bool = False, filename: str = "script.py", ends: Any = None
+) -> tuple[dict[str, Any], Told]:
+    told = Told(filename)
     if record:
         told.recorder = OperationRecorder(told.emit, lambda tensor: "", lambda file: file == filename)
-    watcher = LoopWatcher(told)
+    watcher = LoopWatcher(told, ends)
     space: dict[str, Any] = {"__name__": "__main__"}
     backward = torch.Tensor.backward
 
@@ -702,3 +706,130 @@ def _statements(data: st.DataObject, depth: int, *, in_loop: bool) -> str:
             elif loop and data.draw(st.booleans()):
                 lines += [f"{pad}else:", f"{pad}    out.append('else')"]
     return "\n".join(lines) + "\n"
+
+
+# --- what is told of a step ----------------------------------------------------------------------------------------------------
+
+
+def of(told: Told, kind: type) -> list[Any]:
+    return [event for event in told.events if isinstance(event, kind)]
+
+
+LINES = """
+for epoch in range(60):
+    rows = x[:10]
+    hidden = rows @ w
+    error = hidden + b - y[:10]
+    loss = (error ** 2).mean()
+    shown = error.abs().max()
+    dw = 2 * rows.T @ error / 10
+    db = 2 * error.mean(0)
+    w = w - lr * dw
+    b = b - lr * db
+"""
+
+
+def test_phases_are_told_with_the_lines_that_do_them() -> None:
+    _, told = run(SETUP + LINES)
+    phases = of(told, PhaseTimes)
+    first = SETUP.count("\n") + 2
+    places = {"data": first + 1, "forward": first + 2, "loss": first + 4, "backward": first + 6, "update": first + 8}
+    assert len(phases) > 20
+    for event in phases:
+        assert event.places == {phase: ("script.py", line) for phase, line in places.items()}
+        assert all(seconds > 0 for seconds in event.seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("loss = ((x @ w - y) ** 2).mean()\n    w -= lr * 2 * x.T @ (x @ w - y) / 20", ["forward", "loss", "update"]),
+        (
+            "error = x @ w - y\n    g = 2 * x.T @ error / 20\n    loss = (error ** 2).mean()\n    w -= lr * g",
+            ["forward", "loss", "backward", "update"],
+        ),
+        (
+            "error = x @ w - y\n    loss = (error ** 2).mean().item()\n    w -= lr * 2 * x.T @ error / 20",
+            ["forward", "loss", "update"],
+        ),
+    ],
+    ids=["two lines", "gradient before the loss", "a plain number"],
+)
+def test_phases_of_other_ways_to_write_it(body: str, expected: list[str]) -> None:
+    _, told = run(f"{SETUP}\nfor epoch in range(30):\n    {body}\n")
+    event = of(told, PhaseTimes)[-1]
+    assert [phase for phase in PHASES if phase in event.seconds] == expected
+    lines = [event.places[phase][1] for phase in expected]
+    assert lines[-1] == max(lines)
+
+
+def test_functions_of_other_files_are_placed_where_the_program_calls_them() -> None:
+    space: dict[str, Any] = {}
+    exec(compile("def mean(x):\n    return x.sum() / len(x)\n", "library.py", "exec"), space)
+    builtins.library_mean = space["mean"]  # type: ignore[attr-defined]
+    try:
+        source = SETUP + (
+            "for _ in range(9):\n    error = x @ w - y\n    loss = library_mean(error ** 2)\n"
+            "    w -= lr * 2 * x.T @ error / 20\n"
+        )
+        _, told = run(source)
+    finally:
+        del builtins.library_mean  # type: ignore[attr-defined]
+    line = SETUP.count("\n") + 3
+    assert of(told, PhaseTimes)[-1].places["loss"] == ("script.py", line)
+
+
+def test_the_data_of_a_step_is_known_by_its_variables() -> None:
+    _, told = run(SETUP + LINES)
+    seen = [(event.name, event.shape, event.dtype, event.device) for event in of(told, BatchSeen) if event.step == 1]
+    assert seen == [("rows", (10, 3), "float32", "cpu")]
+    hashes = {event.fingerprints for event in of(told, BatchSeen)}
+    assert len(hashes) == 1  # the same rows at every step
+    assert len(hashes.pop()) == 10
+
+
+def test_steps_are_kept_in_full() -> None:
+    space, told = run(SETUP + LINES)
+    snapshots = of(told, Snapshot)
+    assert [event.step for event in snapshots] == [1, 10]
+    plain = run_plainly(SETUP + LINES.replace("60", "9"))
+    last = snapshots[1].tensors
+    assert set(last) == {"loss", "batch.x", "before.w", "before.b", "after.w", "after.b"}
+    assert torch.equal(last["before.w"], plain["w"])
+    assert torch.equal(last["before.b"], plain["b"])
+    plain = run_plainly(SETUP + LINES.replace("60", "10"))
+    assert torch.equal(last["after.w"], plain["w"])
+    assert last["loss"] == plain["loss"]
+    assert torch.equal(last["batch.x"], space["x"][:10])
+
+
+class Kept:
+    """Stands for what is kept of the values at both ends."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, Tensor] = {}
+        self.last: dict[str, Tensor] = {}
+
+    def begins(self, name: str, tensor: Tensor, *, moving: bool = False) -> None:
+        assert moving
+        assert name not in self.first
+        self.first[name] = tensor.clone()
+
+    def ends(self, name: str, tensor: Tensor) -> None:
+        self.last[name] = tensor.clone()
+
+
+@pytest.mark.parametrize("way", ["while", "break", "return"])
+def test_both_ends_of_the_parameters_are_told(way: str) -> None:
+    kept = Kept()
+    source = {
+        "while": SETUP + LINES,
+        "break": SETUP + LINES + "    if epoch == 40:\n        break\n",
+        "return": SETUP + "def train(w, b):\n" + indent(LINES + "    if epoch == 40:\n        return w, b\n", "    "),
+    }[way]
+    source += "w, b = train(w, b)\n" if way == "return" else ""
+    space, _ = run(source, ends=kept)
+    begun = run_plainly(SETUP)
+    for name in "wb":
+        assert torch.equal(kept.first[name], begun[name])
+        assert torch.equal(kept.last[name], space[name])

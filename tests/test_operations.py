@@ -84,7 +84,7 @@ def test_operations_of_a_network_in_order_with_their_owners() -> None:
         ("dropout", "tail.0", [1], [[5, 4]]),
         ("linear", "tail.1", [2, "tail.1.weight", "tail.1.bias"], [[5, 2]]),
         ("mul", "Net", [3], [[5, 2]]),
-        ("cross_entropy", "", [4, "outside.1"], [[]]),
+        ("cross_entropy", "", [4, "outside.0"], [[]]),
         ("backward", "", [5], []),
     ]
     assert [row["index"] for row in rows] == list(range(7))

@@ -14,6 +14,7 @@ from rich.console import Console
 from torch import nn
 
 import descend
+from descend import asking
 from descend import run as door
 from descend.data import builtin
 from descend.errors import DataError, ModelError, RecipeError, RecordError, UsageError
@@ -50,7 +51,7 @@ def test_the_public_names_are_these_and_no_others():
     assert dir(descend) == sorted([*names, "__version__"])
     assert all(getattr(descend, name).__name__ == name for name in names)
     assert [name for name in vars(descend.Run) if not name.startswith("_")] == [
-        *("name", "report", "metrics", "recipe", "losses", "record", "model")
+        *("name", "report", "metrics", "recipe", "losses", "record", "model", "script")
     ]
     called = {function: list(inspect.signature(getattr(descend, function)).parameters) for function in names[-4:]}
     assert called == {
@@ -250,13 +251,13 @@ def test_a_model_folder_with_odd_words_in_its_recipe_is_refused(tmp_path):
 
 def test_values_are_predicted_in_the_units_of_the_table():
     model = train("scores-two", epochs=50).model()
-    prediction = door.predict_values(model, ["slept=7,8", "hours=5,9"])
+    prediction = asking.predict_values(model, ["slept=7,8", "hours=5,9"])
     assert prediction["features"] == ["hours", "slept"]
     assert prediction["rows"] == [[5.0, 7.0], [9.0, 8.0]]
     by_torch = nn.functional.linear(torch.tensor(prediction["rows"]), *model.module.state_dict().values())
     assert torch.equal(torch.tensor(prediction["predictions"]), by_torch)
     names = train((FEATURES, CLASSES), target_names=["low", "high"], epochs=60, lr=0.05).model()
-    assert door.predict_values(names, ["x1=9,-9", "x2=-9,9", "x3=0,0"])["predictions"] == [["high"], ["low"]]
+    assert asking.predict_values(names, ["x1=9,-9", "x2=-9,9", "x3=0,0"])["predictions"] == [["high"], ["low"]]
 
 
 def test_progress_goes_to_stderr_or_to_a_console_or_nowhere(capsys):

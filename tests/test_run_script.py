@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -342,3 +344,162 @@ def test_a_pause_opens_the_debugger_in_the_programs_own_frame(program, own, type
     assert "NameError" not in paused.stdout
     assert paused.status == 0
     assert plain.stdout.splitlines()[-1] in paused.stdout.splitlines()
+
+
+def test_nan_opens_the_debugger_where_it_first_comes(start):
+    program = (
+        "import torch\nw = torch.ones(1, requires_grad=True)\nfor epoch in range(9):\n"
+        "    loss = (w * (float('nan') if epoch == 3 else 1.0)).sum()\n    loss.backward()\n"
+        "    with torch.no_grad():\n        w -= 0.1 * w.grad\n    w.grad = None\nprint('to the end', epoch)\n"
+    )
+
+    def prepare(folder):
+        (folder / "train.py").write_text(program)
+
+    paused = start(
+        "train.py", watched=True, own=("--quiet", "--pause", "nan"), stdin="p 'at', epoch\nc\n", prepare=prepare
+    )
+    assert "paused in step 4" in paused.stderr
+    assert "('at', 3)" in paused.stdout
+    assert paused.stdout.endswith("to the end 8\n")
+    assert paused.status == 0
+
+
+def test_quitting_the_debugger_ends_the_program_and_keeps_the_record(start, record):
+    paused = start(
+        PROGRAMS / "manual_updates.py", watched=True, own=("--quiet", "--pause", "3"), stdin="p loss.item()\nq\n"
+    )
+    assert paused.status == 1
+    assert "Traceback" not in paused.stderr
+    assert "BdbQuit" not in paused.stderr
+    with record() as found:
+        assert found.status == "interrupted"
+        assert found.steps().step == [1, 2]
+
+
+@pytest.mark.parametrize("archive", [False, True], ids=["folder", "zip"])
+def test_a_folder_or_an_archive_with_a_main_is_run_and_watched(archive, both, record):
+    files = {
+        "__main__.py": "import sys, steps\nprint(sys.argv, sys.path[0], __file__, __package__, __spec__.name)\nsteps.train()\n1 / 0\n",
+        "steps.py": "import torch\ndef train():\n    w = torch.ones(1, requires_grad=True)\n    for epoch in range(4):\n"
+        "        loss = (w * w).sum()\n        loss.backward()\n        w.data -= 0.1 * w.grad\n        w.grad = None\n"
+        "    print(w.item())\n",
+    }
+
+    def prepare(folder):
+        if archive:
+            with zipfile.ZipFile(folder / "program", "w") as packed:
+                for name, text in files.items():
+                    packed.writestr(zipfile.ZipInfo(name), text)
+        else:
+            (folder / "program").mkdir()
+            for name, text in files.items():
+                (folder / "program" / name).write_text(text)
+
+    watched = both("program", "--quiet", "x", prepare=prepare)
+    assert watched.stdout.startswith("['program', '--quiet', 'x']")
+    assert watched.status == 1
+    with record() as found:
+        assert found.steps().step == [1, 2, 3, 4]
+        assert found.info.title == "program"
+
+
+def test_a_script_beside_a_file_that_is_called_main(both):
+    def prepare(folder):
+        (folder / "__main__.py").write_text("print('not me')\n")
+        (folder / "train.py").write_text("import __main__, sys\nprint(__main__ is sys.modules['__main__'], __name__)\n")
+
+    assert both("train.py", prepare=prepare).stdout == "True __main__\n"
+
+
+def test_errors_that_the_program_catches_look_as_ever(both):
+    def prepare(folder):
+        (folder / "train.py").write_text(
+            "import logging, traceback\nimport torch\nw, model = torch.ones(2, requires_grad=True), torch.nn.Linear(2, 1)\n"
+            "def forward():\n    return model(torch.ones(3, 3))\n"
+            "for what in ((w * 2).backward, forward):\n    for _ in range(2):\n        try:\n            what()\n"
+            "        except RuntimeError as error:\n            traceback.print_exc()\n            logging.exception('so')\n"
+            "            print(''.join(traceback.format_exception(error)))\n"
+            "            raised = traceback.TracebackException.from_exception(error)\n            print(len(raised.stack))\n"
+        )
+
+    watched = both("train.py", prepare=prepare)
+    assert watched.stderr.count("Traceback") == 8
+
+
+def test_modules_of_the_program_are_kept_as_they_were_when_they_came_up(start, record):
+    steps = "def step(w, x):\n    loss = (w * x).square().mean()\n    loss.backward()\n    return loss\n"
+
+    def prepare(folder):
+        (folder / "steps.py").write_text(steps)
+        (folder / "unused.py").write_text("value = 1\n")
+        (folder / "train.py").write_text(
+            "import torch, steps, unused\nw = torch.ones(2, requires_grad=True)\nfor _ in range(30):\n"
+            "    steps.step(w, torch.ones(2))\n    with torch.no_grad():\n        w -= 0.1 * w.grad\n    w.grad = None\n"
+            "with open('steps.py', 'w') as file:\n    file.write('changed')\n"
+        )
+
+    assert start("train.py", watched=True, prepare=prepare).status == 0
+    with record() as found:
+        texts = {Path(file).name: text for file, text in found.sources().items()}
+        assert set(texts) == {"train.py", "steps.py"}
+        assert texts["steps.py"] == steps
+        backward = next(row for row in found.phases() if row.phase == "backward")
+        assert (Path(backward.file).name, backward.line) == ("steps.py", 3)
+        assert found.info.report["phases"][0]["source"] is not None
+
+
+@pytest.mark.parametrize("way", ["optimizer", "in place", "data", "new tensors", "by hand"])
+@pytest.mark.parametrize("function", [False, True], ids=["module", "function"])
+def test_how_far_parameters_moved_is_known_to_the_end(way, function, start, record):
+    updates = {
+        "optimizer": "optimizer.step(); optimizer.zero_grad()",
+        "in place": "w.grad.mul_(0.01); w.requires_grad_(False); w -= w.grad; w.requires_grad_(True); w.grad = None",
+        "data": "w.data = w.data - 0.01 * w.grad; w.grad = None",
+        "new tensors": "w = (w - 0.01 * w.grad).detach().requires_grad_()",
+        "by hand": "w = w - 0.01 * (2 * (w * x - y) * x).mean()",
+    }
+    loop = [
+        "w = torch.zeros(1" + ("" if way == "by hand" else ", requires_grad=True") + ")",
+        *(["optimizer = torch.optim.SGD([w], lr=0.01)"] if way == "optimizer" else []),
+        "for step in range(57):",
+        "    loss = ((w * x - y) ** 2).mean()",
+        *([] if way == "by hand" else ["    loss.backward()"]),
+        f"    {updates[way]}",
+        "print(w.item())",
+    ]
+    start_of = ["import torch", "x, y = torch.tensor([1.0, 2.0]), torch.tensor([3.0, 5.0])"]
+    body = ["def main():", *(f"    {line}" for line in loop), "main()"] if function else loop
+
+    def prepare(folder):
+        (folder / "train.py").write_text("\n".join([*start_of, *body, ""]))
+
+    last = float(start("train.py", watched=True, prepare=prepare).stdout)
+    with record() as found:
+        (parameter,) = found.info.report["parameters"]
+        assert found.info.report["steps"] == 57
+    assert (parameter["name"], parameter["values_before"]) == ("w", [0.0])
+    if function and way in ("data", "new tensors"):  # gone when the program ends, and known from the newest snapshot
+        assert parameter["until"] == 10
+    else:
+        assert (parameter["values"], parameter["until"]) == ([last], None)
+        assert parameter["moved"] == last
+
+
+def test_two_hundred_thousand_tiny_steps(both, tmp_path, record):
+    def prepare(folder):
+        (folder / "train.py").write_text(
+            "import torch\ntorch.manual_seed(0)\nw = torch.zeros(1, requires_grad=True)\nfor step in range(200_000):\n"
+            "    loss = (w - 2).square().sum()\n    loss.backward()\n    with torch.no_grad():\n        w -= 1e-5 * w.grad\n"
+            "    w.grad = None\n    if step % 10_000 == 0:\n        print(step, loss.item())\nprint(w.item())\n"
+        )
+
+    assert both("train.py", prepare=prepare).status == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 50e6
+    with record() as found:
+        steps = found.steps()
+        assert len(steps.step) == 200_000
+        assert all(before > after for before, after in pairwise(steps.loss))
+        assert found.info.report["steps"] == 200_000
+        assert {row.step for row in found.snapshots()} == {10**power for power in range(6)}

@@ -75,6 +75,9 @@ def digits(**changes: Any) -> Report:
             {"name": "fc1.weight", "shape": [128, 784], "how": "module", "step": 1, "norm": 5.02, "moved": 12.4},
             {"name": "fc1.bias", "shape": [128], "how": "module", "step": 1, "norm": 0.2, "moved": True},
         ],
+        "phases_from": 1,
+        "phase_steps": 116,
+        "phase_average": 0.0048,
         "evaluations": [
             {
                 "number": 1,
@@ -204,7 +207,8 @@ def test_several_trainings_have_a_line_each() -> None:
         {"name": "w", "shape": [1], "step": 1, "moved": 2.67, "values_before": [0.3367], "values": [3.0073]},
         {"name": "W", "shape": [2, 1], "step": 2001, "moved": True, "norm": 1.5},
     ]
-    text = printed(digits(trainings=[first, second], steps=7000, parameters=parameters))
+    text = printed(digits(trainings=[first, second], steps=7000, parameters=parameters, phases_from=2001))
+    assert "\n  steps of training 2, which took the longest\n  phase " in text
     assert "  1   24–39     w, b         2,000   7,326.7 → 2.2405   ⣿" in text
     assert "  2   106–118   W, b         5,000   7,134.8 → 27.423   ⣿" in text
     assert "loss · step 1" not in text
@@ -263,10 +267,11 @@ def test_evaluations_of_one_line_stand_together() -> None:
 
 
 def test_timed_steps_that_took_longer_than_the_others_are_called_so() -> None:
-    slow = digits(seconds=digits()["seconds"] | {"per_step": 0.001}, phase_steps=19, printed_loss=None)
+    slow = digits(phase_average=0.001, phase_steps=19, printed_loss=None)
     assert said(slow).endswith("over 9,380 steps in 10 epochs.")
     assert "  timed in 19 steps of 4.8 ms; all steps took 1.0 ms on average\n" in printed(slow)
     assert "descend run --fast" not in printed(slow)
+    assert "steps of training" not in printed(slow)
     assert "timed in" not in printed(digits(phase_steps=116))
 
 
@@ -444,14 +449,16 @@ def test_a_script_that_trains_nothing(changes: Report, words: str) -> None:
 def test_trainings_one_after_the_other() -> None:
     three = [training(9.0, 2.2405), training(9.0, 2.2405), training(8.0, 27.8 / 10)]
     assert said(digits(trainings=three, phases=[], printed_loss=None)) == (
-        "3 trainings, one after the other, 9,380 steps in all. Loss fell in each, to 2.2405, 2.2405 and 2.7800."
+        "3 trainings, one after the other, 9,380 steps in all: loss fell in each, to 2.2405, 2.2405 and 2.7800."
     )
     broken = training(2.0, None)
     broken["loss"]["not_finite"] = {"step": 3, "value": "nan", "count": 1, "before": 2.0}
     broken["loss"]["end"]["loss"] = None
+    falling = digits(trainings=[training(9.0, 1.0), training(9.0, 2.0)] * 3, phases=[], printed_loss=None)
+    assert said(falling).endswith(": loss fell in each, to values between 1.0000 and 2.0000.")
     many = [training(9.0, 1.0)] * 4 + [training(1.0, 5.0), broken]
     assert said(digits(trainings=many, phases=[], printed_loss=None)) == (
-        "6 trainings, one after the other, 9,380 steps in all. Loss fell in 4 of 6; it ended at between 1.0000 and 5.0000."
+        "6 trainings, one after the other, 9,380 steps in all: loss fell in 4 of them and ended between 1.0000 and 5.0000."
         " In 1 of them it did not stay a finite number."
     )
 
@@ -499,3 +506,13 @@ def test_nothing_from_a_stranger_reaches_the_terminal_raw() -> None:
     for each in (report, several, report | {"path": None}):
         assert "\x1b" not in printed(each)
         assert "\x07" not in printed(each)
+
+
+def test_epochs_of_one_step_are_not_counted_twice() -> None:
+    full_batch = digits(steps=200, epochs=200, phases=[], printed_loss=None)
+    assert said(full_batch) == "Loss fell from 2.3046 to 0.0131 (mean of the last epoch) over 200 steps."
+
+
+def test_a_cost_that_was_not_measured_is_not_called_nothing() -> None:
+    assert "watching" not in printed(digits(cost={"seconds": 0.0, "share": 0.0}))
+    assert "watching      cost 1.8 % of the time (0.83 s)\n" in printed(digits()).replace("\N{NO-BREAK SPACE}", " ")

@@ -19,6 +19,7 @@ from descend.record.events import (
     Printed,
     RunStarted,
     Snapshot,
+    SourcesSeen,
     StepsDone,
     Unseen,
     ValueRead,
@@ -71,10 +72,36 @@ def trained(
             collector(ParameterNorms(step, tuple((name, 2.0, 0.5, change) for name in names)))
 
 
+def done(collector: WatchCollector, steps: int, *, first: int = 1, seconds: float = 0.5) -> None:
+    """So many steps of which nothing else is known."""
+    collector(StepsDone(first, 0, [1.0] * steps, [0.1] * steps, [seconds] * steps, [1] * steps))
+
+
 def built(collector: WatchCollector, status: str = "finished", **settings: Any) -> dict[str, Any]:
     report = collector.build(status, **{"folder": Path("runs/train-1"), "seconds": 2.0, "cost": 0.03} | settings)
     json.dumps(report, allow_nan=False)
     return report
+
+
+class Ends:
+    """Stands for what is known of the values beside the events."""
+
+    def __init__(
+        self,
+        last: Mapping[Any, torch.Tensor],
+        first: Mapping[tuple[str, int], torch.Tensor] | None = None,
+        named: Sequence[tuple[str, int]] = (),
+    ) -> None:
+        self._last, self._first, self._named = last, first or {}, named
+
+    def first(self, name: str, step: int) -> torch.Tensor | None:
+        return self._first.get((name, step))
+
+    def last(self, name: str, until: int | None = None) -> torch.Tensor | None:
+        return self._last.get(name if until is None else (name, until))
+
+    def named_in(self, name: str, step: int) -> bool:
+        return (name, step) in self._named
 
 
 def test_a_whole_report() -> None:
@@ -151,10 +178,13 @@ def test_steps_watched_in_full_do_not_stand_for_the_others() -> None:
         collector(
             PhaseTimes(step, {"forward": 100.0 if step == 1 else 9.0 if step <= 20 else 1.0, "backward": 1.0}, {})
         )
-    assert [row["share"] for row in built(collector)["phases"]] == [0.5, 0.5]
     few = WatchCollector()
     for step in range(1, 11):
         few(PhaseTimes(step, {"forward": 100.0 if step == 1 else 9.0, "backward": 1.0}, {}))
+    done(collector, 30)
+    done(few, 10)
+    assert built(few)["phase_average"] == 0.5
+    assert [row["share"] for row in built(collector)["phases"]] == [0.5, 0.5]
     assert built(few)["phases"][0]["share"] == 0.9
     assert (built(collector)["phase_steps"], built(few)["phase_steps"]) == (10, 9)
 
@@ -164,6 +194,7 @@ def test_one_step_that_waits_does_not_stand_for_the_others(first: int) -> None:
     collector = WatchCollector()
     for step in range(first, first + 10):
         collector(PhaseTimes(step, {"data": 50.0 if step == first + 3 else 1.0, "backward": 3.0}, {}))
+    done(collector, 200)
     assert [row["share"] for row in built(collector)["phases"]] == [0.25, 0.75]
 
 
@@ -171,6 +202,7 @@ def test_of_many_steps_those_that_wait_count() -> None:
     collector = WatchCollector()
     for step in range(100, 200):
         collector(PhaseTimes(step, {"data": 40.0 if step % 4 == 0 else 0.0, "backward": 10.0}, {}))
+    done(collector, 200)
     assert [row["share"] for row in built(collector)["phases"]] == [0.5, 0.5]
 
 
@@ -193,12 +225,14 @@ def test_the_place_of_a_phase_is_where_most_of_its_time_went() -> None:
     collector = WatchCollector()
     for step, line, seconds in ((2, 7, 0.1), (3, 8, 0.5), (4, 7, 0.1)):
         collector(PhaseTimes(step, {"update": seconds, "zero": 0.1}, {"update": (SCRIPT, line)}))
+    done(collector, 4)
     assert built(collector)["phases"][0]["line"] == 8
 
 
 def test_a_place_that_is_nobodys_is_no_place() -> None:
     collector = WatchCollector()
     collector(PhaseTimes(2, {"update": 1.0, "zero": 1.0}, {"update": ("", 0)}))
+    done(collector, 2)
     collector(Unseen("a thread", "it runs no code of yours", ("", 0)))
     report = built(collector)
     assert (report["phases"][0]["file"], report["phases"][0]["line"], report["phases"][0]["source"]) == (None,) * 3
@@ -211,6 +245,7 @@ def test_lines_of_a_file_that_came_later_are_found_in_the_file(tmp_path: Path) -
     collector = WatchCollector()
     places = {"backward": (str(module), 2), "update": (str(tmp_path / "gone.py"), 2)}
     collector(PhaseTimes(2, {"backward": 1.0, "update": 1.0}, places))
+    done(collector, 2)
     rows = built(collector)["phases"]
     assert [row["source"] for row in rows] == ["loss.backward()", None]
 
@@ -220,7 +255,8 @@ def test_how_far_parameters_moved() -> None:
     trained(collector, [1.0, 0.5])
     collector(Snapshot(1, 1, {"before.W": torch.tensor([3.0]), "before.b": torch.tensor([1.0])}))
     collector(Snapshot(2, 1, {"before.W": torch.tensor([4.0]), "after.W": torch.tensor([7.0])}))
-    weight, bias = built(collector, values={"b": torch.tensor([-1.0], requires_grad=True)})["parameters"]
+    collector.movements.ends = Ends({"b": torch.tensor([-1.0], requires_grad=True)})
+    weight, bias = built(collector)["parameters"]
     assert weight == {
         "name": "W",
         "shape": [1],
@@ -241,7 +277,8 @@ def test_how_far_large_parameters_moved() -> None:
     collector(ParametersSeen(1, (("fc.weight", (40, 30), "module"),)))
     collector(StepsDone(1, 1, [1.0], [0.1], [0.1], [1]))
     collector(Snapshot(1, 1, {"before.fc.weight": before}))
-    row = built(collector, values={"fc.weight": after})["parameters"][0]
+    collector.movements.ends = Ends({"fc.weight": after})
+    row = built(collector)["parameters"][0]
     assert row["moved"] == pytest.approx(float((after.double() - before.double()).norm()))
     assert "values" not in row
 
@@ -305,7 +342,8 @@ def test_a_parameter_that_is_made_anew_has_its_own_values() -> None:
     trained(collector, [9.0, 4.0], names=("w",))
     collector(Snapshot(1, 1, {"before.w": torch.tensor([1.0])}))
     trained(collector, [9.0, 4.0], first=3, names=("w",))
-    first, second = built(collector, values={"w": torch.tensor([5.0])})["parameters"]
+    collector.movements.ends = Ends({"w": torch.tensor([5.0])})
+    first, second = built(collector)["parameters"]
     assert (first["moved"], first["values_before"], "values" in first) == (True, [1.0], False)
     assert (second["moved"], second["values"], "values_before" in second) == (True, [5.0], False)
 
@@ -473,3 +511,86 @@ def test_long_scripts_make_short_reports() -> None:
     assert (len(report["evaluations"]), report["evaluations_left_out"]) == (1000, 1200)
     assert report["looks"]["count"] == 2000
     assert len(json.dumps(report)) < 300_000
+
+
+def test_what_a_parameter_was_at_both_ends_is_better_than_any_snapshot() -> None:
+    collector = WatchCollector()
+    trained(collector, [9.0, 4.0, 3.0], names=("w",))
+    collector(Snapshot(1, 1, {"before.w": torch.tensor([1.0]), "after.w": torch.tensor([2.0])}))
+    collector.movements.ends = Ends({"w": torch.tensor([8.0])}, {("w", 1): torch.tensor([0.5])})
+    (row,) = built(collector)["parameters"]
+    assert (row["values_before"], row["values"], row["moved"], row["until"]) == ([0.5], [8.0], 7.5, None)
+    collector.movements.ends = Ends(
+        {"w": torch.tensor([8.0, 8.0])}, {("w", 1): torch.tensor([0.5, 0.5])}
+    )  # another one's
+    (row,) = built(collector)["parameters"]
+    assert (row["values_before"], row["values"], row["until"]) == ([1.0], [2.0], 1)
+
+
+def test_an_older_parameter_of_the_same_name_ends_where_the_next_begins() -> None:
+    collector = WatchCollector()
+    trained(collector, [9.0, 4.0], names=("w",))
+    trained(collector, [9.0, 4.0], first=3, names=("w",))
+    first = {("w", 1): torch.tensor([1.0]), ("w", 3): torch.tensor([2.0])}
+    collector.movements.ends = Ends({("w", 3): torch.tensor([5.0]), "w": torch.tensor([6.0])}, first)
+    rows = built(collector)["parameters"]
+    assert [(row["values_before"], row["values"], row["moved"]) for row in rows] == [
+        ([1.0], [5.0], 4.0),
+        ([2.0], [6.0], 4.0),
+    ]
+
+
+def test_all_that_is_made_anew_together_is_told_apart() -> None:
+    collector = WatchCollector()
+    collector.movements.ends = Ends({}, named=[("b", 21), ("shared", 1)])
+    trained(collector, [9.0] * 20, names=("w", "b", "shared"))
+    collector(ParametersSeen(21, (("w", (2, 1), "variable"),)))
+    trained(collector, [8.0] * 20, first=21, names=("w", "b", "shared"), appear=False)
+    report = built(collector)
+    assert [(row["name"], row["step"]) for row in report["parameters"]] == [
+        ("w", 1),
+        ("b", 1),
+        ("shared", 1),
+        ("w", 21),
+        ("b", 21),
+    ]
+    assert [each["parameters"] for each in report["trainings"]] == [["w", "b", "shared"]] * 2
+
+
+def test_the_phases_are_those_of_the_training_that_took_the_longest() -> None:
+    collector = WatchCollector()
+    trained(collector, [9.0] * 10, names=("w",), lines={"forward": 24, "update": 39})
+    trained(collector, [9.0] * 30, first=11, names=("v",))
+    report = built(collector)
+    assert [row["line"] for row in report["phases"]] == [3, 4, 5, 6]
+    assert (report["phases_from"], report["phase_steps"]) == (11, 20)
+    assert report["phase_average"] == pytest.approx(0.01)
+    assert [each["seconds"] for each in report["trainings"]] == [pytest.approx(0.1), pytest.approx(0.3)]
+
+
+def test_the_text_of_a_module_is_what_it_was_when_it_came_up() -> None:
+    collector = WatchCollector()
+    collector(started())
+    collector(SourcesSeen({"/home/u/steps.py": "def step():\n    loss.backward()\n"}))
+    collector(PhaseTimes(2, {"backward": 1.0, "update": 1.0}, {"backward": ("/home/u/steps.py", 2)}))
+    done(collector, 2)
+    assert built(collector)["phases"][0]["source"] == "loss.backward()"
+
+
+def test_a_loop_by_hand_and_several_trainings_claim_no_epochs() -> None:
+    collector = WatchCollector()
+    collector(ParametersSeen(1, (("w", (1,), "loop"),)))
+    trained(collector, [9.0, 8.0], names=("w",), appear=False, epoch=lambda _: 1)
+    report = built(collector)
+    assert (report["epochs"], report["trainings"][0]["epochs"]) == (None, None)
+    trained(collector, [9.0] * 6, first=3, names=("v",), epoch=lambda step: (step + 3) // 3)
+    report = built(collector)
+    assert (report["epochs"], [each["epochs"] for each in report["trainings"]]) == (None, [None, 2])
+    assert report["seconds"]["per_epoch"] is None
+
+
+def test_a_printed_loss_close_to_the_mean_misleads_nobody() -> None:
+    collector = WatchCollector()
+    trained(collector, [1.0, 1.0, 1.0, 0.51, 0.5, 0.5], epoch=lambda step: (step - 1) // 3 + 1)
+    collector(Printed(6, "Epoch 2, Loss = 0.5000", (SCRIPT, 8)))
+    assert built(collector)["printed_loss"] is None

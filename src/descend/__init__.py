@@ -15,10 +15,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from descend.asking import evaluate, load
     from descend.data.dataset import Dataset, Examples
     from descend.errors import DescendError, Diverged, RecipeError, UsageError
     from descend.models.model import Model
-    from descend.run import Run, evaluate, load, train
+    from descend.run import Run, train
     from descend.train.recipe import Recipe
     from descend.watching import watch
 
@@ -48,8 +49,8 @@ _HOMES = {
     "RecipeError": "descend.errors",
     "Run": "descend.run",
     "UsageError": "descend.errors",
-    "evaluate": "descend.run",
-    "load": "descend.run",
+    "evaluate": "descend.asking",
+    "load": "descend.asking",
     "train": "descend.run",
     "watch": "descend.watching",
 }

@@ -1,4 +1,4 @@
-"""What a person holds: `train`, `load`, `evaluate`, and the `Run` that a training leaves behind.
+"""What a person holds: `train`, and the `Run` that a training leaves behind.
 
 The door for Python programs; the command line goes through it too. May import every room below it.
 """
@@ -11,38 +11,32 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 from torch import Tensor
 
-from descend.data import builtin
+from descend.asking import PathLike, in_words, load, worst_images
 from descend.data.arrays import from_arrays
 from descend.data.catalogue import CATALOGUE
-from descend.data.columns import rows_from_columns
-from descend.data.dataset import Dataset, Examples, Task
-from descend.data.digit import read_digit
-from descend.errors import DataError, ModelError, RecipeError, RecordError, StorageError, UsageError
-from descend.models import folder as model_folder
+from descend.data.dataset import Dataset, Task
+from descend.data.kept import keep
+from descend.errors import DataError, RecipeError, RecordError, StorageError, UsageError
 from descend.models.model import Model
-from descend.record.events import Event, Listener, Message, StepsDone
+from descend.record.events import Event, Listener, Message, RunStarted, StepsDone
 from descend.record.reader import Reader
-from descend.record.runs import find_run, new_run_folder, runs_folder
+from descend.record.runs import new_run_folder, runs_folder
 from descend.record.writer import Writer
 from descend.show.layout import open_console
 from descend.show.live import Live
 from descend.show.pause import TensorFacts, step_table
 from descend.show.summary import Images, summary
-from descend.train.fit import MODEL_FOLDER, fit
-from descend.train.losses import LOSSES
-from descend.train.metrics import evaluate as measure
+from descend.train.eject.script import eject, write_script
+from descend.train.fit import fit
 from descend.train.pause import numbers_of, open_debugger
 from descend.train.prepare import Plan, plan, steps_planned
-from descend.train.recipe import Recipe, check_settings, read_recipe
+from descend.train.recipe import Recipe, read_recipe
 
 _PAGE_WIDTH = 100
-
-PathLike = str | os.PathLike[str]
 
 
 class Run:
@@ -69,7 +63,7 @@ class Run:
             info = record.info
         if info.report is None:
             raise RecordError(
-                f"the run '{self.name}' has no report: it {_in_words(info.status)}",
+                f"the run '{self.name}' has no report: it {in_words(info.status)}",
                 where=str(self.path),
                 help="its steps up to there can be read with run.record(), or compared with descend runs A B",
             )
@@ -100,6 +94,18 @@ class Run:
     def model(self, *, code: str | None = None) -> Model:
         """The trained model; ``code`` is ``"file.py:ClassName"`` where it is a class of your own."""
         return load(self.path, code=code)
+
+    def script(self, output: PathLike | None = None) -> str:
+        """The plain PyTorch script that does the same training and gives the same losses, bit for bit on the same machine.
+
+        output: a file to write it to, which must not be there yet; rows of arrays are then written beside it. Without it the script
+        reads such rows from the run folder. Raises UsageError and RecordError with what is wrong and what to do.
+        """
+        with self.record() as record:
+            info, sources, steps = record.info, record.sources(), len(record.steps().step)
+        if output is None:
+            return eject(info, sources, steps)
+        return write_script(info, sources, steps, Path(output))
 
     def __repr__(self) -> str:
         return f"Run('{self.path}')"
@@ -236,6 +242,8 @@ def train_plan(
     try:
         with Writer(run_folder) as writer:
             listeners: list[Listener] = [writer] if live is None else [writer, live, _once_failed(writer, live)]
+            if planned.dataset is not None and planned.info is not CATALOGUE.get(planned.info.name):
+                listeners.append(_rows_keeper(planned.dataset, run_folder, tuple(listeners)))
             report, diverged = fit(
                 planned,
                 run_folder,
@@ -280,162 +288,18 @@ def _once_failed(writer: Writer, live: Listener) -> Listener:
     return listen
 
 
-def load(path: PathLike, *, code: str | None = None, runs: str | None = None) -> Model:
-    """The trained model of a model folder, or of a run (its name, its folder, or ``"last"``).
+def _rows_keeper(dataset: Dataset, run_folder: Path, others: Sequence[Listener]) -> Listener:
+    """Keeps rows that descend cannot make again, once the run has begun; where the disk refuses, the training goes on without."""
 
-    code: ``"path/to/file.py:ClassName"`` for a model of your own class: code that a folder names is never run by itself.
-    Raises ModelError and RecordError with what is wrong and what to do.
-    """
-    return model_folder.load(find_model(path, runs=runs), code=code)
+    def listen(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            try:
+                keep(dataset, run_folder)
+            except StorageError as failure:
+                for other in others:
+                    other(Message(0, "storage", f"the rows are not kept for descend eject: {failure.what}"))
 
-
-def find_model(path: PathLike, *, runs: str | None = None) -> Path:
-    """The model folder that a person means: its path, or the run it belongs to."""
-    given = Path(path)
-    if (given / model_folder.DESCRIPTION).is_file() or (given / model_folder.WEIGHTS).is_file():
-        return given
-    run_folder = find_run(os.fspath(path), runs_folder(runs))
-    if not (run_folder / MODEL_FOLDER).is_dir():
-        with Reader(run_folder) as record:
-            status = record.info.status
-        raise ModelError(
-            f"the run '{run_folder.name}' left no model: it {_in_words(status)}",
-            where=str(run_folder),
-            help="a model is kept when a training ends, also by Ctrl-C; descend runs shows which did",
-        )
-    return run_folder / MODEL_FOLDER
-
-
-def _in_words(status: str) -> str:
-    """``"it …"``: died, failed and diverged say it themselves."""
-    return {"running": "is still running", "interrupted": "was interrupted"}.get(status, status)
-
-
-def predict_images(model: Model, files: Sequence[PathLike]) -> list[dict[str, Any]]:
-    """What a model that reads digits says of pictures, one dictionary a file.
-
-    file, prediction (the class's name), probabilities and logits (classes,), names, said (what was done to bring the picture
-    to the form the model knows) and pixels (28, 28), as the model sees them.
-    """
-    found = []
-    for file in files:
-        image = read_digit(file)
-        pixels = image.pixels.unsqueeze(0)  # (1, 1, 28, 28)
-        names = list(model.description.target_names)
-        found.append(
-            {
-                "file": os.fspath(file),
-                "prediction": names[int(model.predict(pixels)[0])],
-                "probabilities": model.probabilities(pixels)[0].tolist(),
-                "logits": model.logits(pixels)[0].tolist(),
-                "names": names,
-                "said": list(image.said),
-                "pixels": image.pixels[0].tolist(),
-            }
-        )
-    return found
-
-
-def predict_values(model: Model, columns: Sequence[str]) -> dict[str, Any]:
-    """What a model of a table says of rows given as ``"hours=5,7,9"``, one text a column.
-
-    features (names), rows (N × features), targets (names), predictions: N × values, or N names of classes.
-    """
-    description = model.description
-    rows = rows_from_columns(columns, description.feature_names)
-    predicted = model.predict(torch.tensor(rows, dtype=torch.float32)).tolist()
-    names = list(description.target_names)
-    classes = description.task == "classes"
-    return {
-        "features": list(description.feature_names),
-        "rows": rows,
-        "targets": ["class"] if classes else names,
-        "predictions": [[names[each]] for each in predicted] if classes else predicted,
-    }
-
-
-def evaluate(
-    model: Model | PathLike,
-    data: tuple[object, object] | None = None,
-    *,
-    code: str | None = None,
-    runs: str | None = None,
-) -> dict[str, Any]:
-    """Loss and metrics of a trained model, on ``data`` (features and targets) or on the set it was trained on.
-
-    A built-in set with test rows is examined on these, another on its training rows; ``"part"`` says which (``"given"`` for
-    ``data``). Raises DataError where the data does not fit the model.
-    """
-    if not isinstance(model, Model):
-        model = load(model, code=code, runs=runs)
-    loss = LOSSES.get(model.description.loss)
-    if loss is None:
-        raise ModelError(
-            f"the model was trained with the loss '{model.description.loss}', which this descend does not know",
-            help=f"it knows {', '.join(LOSSES)}",
-        )
-    part, examples = _own_examples(model) if data is None else ("given", _examples_for(model, data))
-    return {"part": part, "rows": len(examples), **measure(model.module, examples, loss)}
-
-
-def _examples_for(model: Model, data: tuple[object, object]) -> Examples:
-    if not isinstance(data, tuple) or len(data) != 2:
-        raise DataError("data is not a pair", help="give (features, targets), or leave it out")
-    description = model.description
-    names = description.target_names if description.task == "classes" else None
-    dataset = from_arrays(*data, task=description.task, target_names=names)
-    _check_fit(model, dataset)
-    return dataset.train
-
-
-def _check_fit(model: Model, dataset: Dataset) -> None:
-    """Nothing where the model can be examined on the examples; DataError where they have another form."""
-    description = model.description
-    if dataset.task != description.task:
-        raise DataError(
-            f"'{dataset.name}' holds {dataset.task}, and the model predicts {description.task}",
-            help="give targets of the kind the model was trained on",
-        )
-    if dataset.feature_shape != description.architecture.feature_shape:
-        raise DataError(
-            f"examples of shape {dataset.feature_shape} do not fit the model, which takes {description.architecture.feature_shape}",
-            help="give the features in the form the model was trained on",
-        )
-    if dataset.outputs != len(description.target_names):
-        raise DataError(
-            f"{dataset.outputs} target columns do not fit the model, which predicts {', '.join(description.target_names)}",
-            help="give one column for each",
-        )
-
-
-def _own_examples(model: Model) -> tuple[str, Examples]:
-    """The part of the built-in set a model was trained on that says most about it."""
-    settings, _ = check_settings(model.description.recipe)  # the folder may come from a stranger
-    name, seed = str(settings.get("data", "")), settings.get("seed", 0)
-    if name not in CATALOGUE:
-        raise DataError(
-            f"the model was trained on '{name}', which is not kept with it",
-            help="in Python: descend.evaluate(model, (features, targets))",
-        )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # `line` is drawn from the global generator
-        dataset = builtin.load(name, seed=seed, layout=settings.get("layout", "rows"))
-    _check_fit(model, dataset)
-    return ("test", dataset.test) if dataset.test is not None else ("train", dataset.train)
-
-
-def worst_images(report: Mapping[str, Any], dataset: Dataset | None) -> Images | None:
-    """The pictures of the worst mistakes, by index, where the examples are pictures at hand: (28, 28) values in 0..1."""
-    worst, name = report.get("worst"), str(report["recipe"]["data"])
-    if not worst or report["unseen"] != "test":
-        return None
-    if dataset is None:
-        if name not in CATALOGUE or len(CATALOGUE[name].feature_shape) != 3:
-            return None
-        dataset = builtin.load(name)
-    if dataset.test is None or dataset.feature_shape[:1] != (1,) or len(dataset.feature_shape) != 3:
-        return None
-    return {mistake["index"]: dataset.test.features[mistake["index"], 0].tolist() for mistake in worst}
+    return listen
 
 
 def _pauser(listeners: Sequence[Listener], console: Console | None) -> Callable[[int, float], None]:

@@ -99,6 +99,7 @@ class Watched:
         self._wanted = wanted
         self._json = wanted.json.absolute() if wanted.json is not None else None
         self._notebook: Notebook | None = None
+        self._sources: Mapping[str, str] = {}
         if not wanted.module and wanted.target.endswith(".ipynb"):
             from descend.watch.notebook import read_notebook
 
@@ -120,7 +121,7 @@ class Watched:
             self._ending = Ending("interrupted", None, 1)
             raise SystemExit(1) from None
         except BaseException as error:
-            self._ending = how_it_ended(error)
+            self._ending = how_it_ended(error, self._sources)
             raise
 
     def _run_program(self, arguments: Sequence[str]) -> int:
@@ -148,7 +149,9 @@ class Watched:
         assert self._session is not None
         with contextlib.suppress(KeyboardInterrupt):
             ending = self._ending
-            report = self._session.finish(ending.status, ending.message, exit_status=ending.exit_status)
+            report = self._session.finish(
+                ending.status, ending.message, exit_status=ending.exit_status, crash=ending.crash
+            )
             if report is not None:
                 self._tell(report)
 
@@ -160,6 +163,7 @@ class Watched:
             sources = self._notebook.sources
         else:
             sources = source_of(wanted.target)
+        self._sources = sources
         return Program(
             title=wanted.target if wanted.module else path.name,
             stem=wanted.target.rpartition(".")[2] if wanted.module else path.stem,
@@ -254,10 +258,10 @@ def watch(name: str | None = None, *, runs: str | None = None, fast: bool = Fals
     try:
         yield Watch(session)
     except BaseException as error:
-        ending = how_it_ended(error)
+        ending = how_it_ended(error, {})
         raise
     finally:
-        session.finish(ending.status, ending.message, exit_status=ending.exit_status)
+        session.finish(ending.status, ending.message, exit_status=ending.exit_status, crash=ending.crash)
 
 
 def load_into_notebook(shell: Any) -> None:
@@ -293,9 +297,9 @@ def _watch_cell(shell: Any, line: str, cell: str) -> None:
             result = shell.run_cell(cell, store_history=False)
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
-            ending = how_it_ended(error)
+            ending = how_it_ended(error, {name: cell})
     finally:
-        report = session.finish(ending.status, ending.message, exit_status=ending.exit_status)
+        report = session.finish(ending.status, ending.message, exit_status=ending.exit_status, crash=ending.crash)
     if report is not None:
         from descend.show.watched import watched_summary
 
@@ -310,10 +314,14 @@ def _examine(folder: Path | None, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def show_report(report: Mapping[str, Any]) -> None:
-    """Show on stderr how a watched training went."""
+    """Show on stderr what an error means that the program ended with, and how its training went."""
+    from descend.show.crash import crash_panel
     from descend.show.watched import watched_summary
 
-    watched_summary(report, open_console(stderr=True))
+    console = open_console(stderr=True)
+    if report.get("crash"):
+        crash_panel(report["crash"], console)
+    watched_summary(report, console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,10 +331,11 @@ class Ending:
     status: str
     message: str | None = None
     exit_status: int = 0
+    crash: dict[str, Any] | None = None  # what the error means at the program's line
 
 
-def how_it_ended(error: BaseException) -> Ending:
-    """How a program ended that let out this error."""
+def how_it_ended(error: BaseException, sources: Mapping[str, str]) -> Ending:
+    """How a program ended that let out this error. ``sources``: its text, by the names of its files or cells."""
     if isinstance(error, KeyboardInterrupt):
         return Ending("interrupted", None, 128 + signal.SIGINT)
     if isinstance(error, SystemExit):
@@ -336,7 +345,18 @@ def how_it_ended(error: BaseException) -> Ending:
             return Ending("failed", f"the program ended itself with exit status {error.code}", error.code)
         return Ending("failed", f"the program ended itself: {error.code}", 1)
     text = str(error).partition("\n")[0]
-    return Ending("failed", f"{type(error).__name__}: {text}" if text else type(error).__name__, 1)
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return Ending("failed", what, 1, _crash_of(error, sources))
+
+
+def _crash_of(error: BaseException, sources: Mapping[str, str]) -> dict[str, Any] | None:
+    """What the error means at the program's line, where PyTorch is there to ask about its variables."""
+    if "torch" not in sys.modules:
+        return None
+    from descend.explain.crash.explaining import explain_error
+    from descend.watch.files import own_files
+
+    return explain_error(error, own_files(), sources)
 
 
 def source_of(path: str) -> dict[str, str]:

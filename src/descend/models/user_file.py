@@ -198,7 +198,7 @@ def _arguments(
             parameter.VAR_KEYWORD,
         ):
             continue
-        value = _value_for(parameter.name, feature_shape, outputs)
+        value = value_for(parameter.name, feature_shape, outputs)
         if value is None:
             unknown.append(parameter.name)
         elif parameter.kind is parameter.POSITIONAL_ONLY:
@@ -215,7 +215,8 @@ def _arguments(
     return positional, by_name
 
 
-def _value_for(name: str, feature_shape: tuple[int, ...], outputs: int) -> object | None:
+def value_for(name: str, feature_shape: tuple[int, ...], outputs: int) -> int | tuple[int, ...] | None:
+    """What an argument of this name stands for in people's models; None where the name does not tell."""
     name = name.lower()
     if name in _INPUTS:
         return math.prod(feature_shape)

@@ -64,6 +64,11 @@ def print_json(value: Any, stream: TextIO) -> None:
     stream.flush()
 
 
+def print_error(error: DescendError) -> None:
+    """The message that a person reads in place of a traceback, on standard error."""
+    sys.stderr.write(f"descend: {error}\n")
+
+
 def drop_output() -> None:
     """What is still to be written to stdout goes nowhere, so that Python does not try it again at its end."""
     with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -136,9 +136,13 @@ def _phases(report: Report, width: int, look: Look) -> list[Text]:
     shares = [(str(each["phase"]), float(each["share"])) for each in phases]
     bar = [Text(INDENT).append_text(stacked(shares, width - 2 * len(INDENT)))] if look == "grey" else []
     lines = [*bar, *_with_lines(rows, phases, width)]
+    starts = [training["first_step"] for training in report.get("trainings") or ()]
+    if len(starts) > 1 and report.get("phases_from") in starts:
+        number = starts.index(report["phases_from"]) + 1
+        lines.insert(0, muted(f"{INDENT}steps of training {number:,}, which took the longest"))
     if not typical(report):
         timed = numbers.seconds(sum(value_of(each, "seconds") or 0.0 for each in phases))
-        average = numbers.seconds(value_of(report["seconds"], "per_step"))
+        average = numbers.seconds(value_of(report, "phase_average"))
         said = f"timed in {numbers.plural(report.get('phase_steps') or 0, 'step')} of {timed}; all steps took {average} on average"
         lines += prose(said, width, indent=INDENT, style=MUTED)
     return lines
@@ -313,7 +317,7 @@ def _unseen(report: Report, room: int) -> list[Text]:
 def _cost(report: Report, room: int) -> list[Text]:
     cost = report.get("cost") or {}
     seconds, share = value_of(cost, "seconds"), value_of(cost, "share")
-    if seconds is None or share is None:
+    if not seconds or not share:  # nothing came up that was watched
         return []
     said = f"cost {numbers.percent(share)} of the time ({numbers.seconds(seconds)})"
     if share > _COST_LIMIT:

@@ -127,8 +127,8 @@ def _how_many(count: int, steps: int) -> str:
 
 
 def _several(report: Report, trainings: Sequence[Mapping[str, Any]]) -> str:
-    steps = report.get("steps") or 0
-    said = f"{len(trainings):,} trainings, one after the other, {numbers.plural(steps, 'step')} in all{_time(report)}"
+    steps = numbers.plural(report.get("steps") or 0, "step")
+    said = f"{len(trainings):,} trainings, one after the other, {steps} in all"
     ends, fell, broken = [], 0, 0
     for training in trainings:
         loss = training.get("loss") or {}
@@ -137,11 +137,13 @@ def _several(report: Report, trainings: Sequence[Mapping[str, Any]]) -> str:
         if first is not None and last is not None:
             fell += direction(first, last) == "fell"
             ends.append(last)
-    parts = []
+    parts: list[str] = []
     if ends and fell == len(trainings):
-        parts.append(f"Loss fell in each, to {_listed(ends)}.")
+        to = "to values " if len(ends) > _NAMED_ENDS else "to "
+        said += f": loss fell in each, {to}{_listed(ends)}"
     elif ends:
-        parts.append(f"Loss fell in {fell:,} of {len(trainings):,}; it ended at {_listed(ends)}.")
+        at = "" if len(ends) > _NAMED_ENDS else "at "
+        said += f": loss fell in {fell:,} of them and ended {at}{_listed(ends)}"
     if broken:
         parts.append(f"In {broken:,} of them it did not stay a finite number.")
     return " ".join([f"{said}.", *parts])
@@ -175,7 +177,9 @@ def _names(names: Sequence[str]) -> str:
 def _steps(report: Report) -> str:
     epochs = report.get("epochs")
     said = numbers.plural(report.get("steps") or 0, "step")
-    return f"{said} in {numbers.plural(epochs, 'epoch')}" if epochs and epochs > 1 else said
+    return (
+        f"{said} in {numbers.plural(epochs, 'epoch')}" if epochs and 1 < epochs < (report.get("steps") or 0) else said
+    )
 
 
 def _time(report: Report) -> str:
@@ -190,7 +194,7 @@ def _time(report: Report) -> str:
 def typical(report: Report) -> bool:
     """Whether the steps whose phases were timed took about as long as a step does on average."""
     timed = sum(value_of(each, "seconds") or 0.0 for each in report.get("phases") or ())
-    average = value_of(report.get("seconds"), "per_step")
+    average = value_of(report, "phase_average")
     return not average or average / _ABOUT <= timed <= average * _ABOUT
 
 

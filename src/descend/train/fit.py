@@ -164,8 +164,19 @@ def _run_started(plan: Plan, run_folder: Path, loop: Loop) -> RunStarted:
         parameters=tuple((name, tuple(value.shape)) for name, value in loop.engine.parameters.value.items()),
         epochs=plan.recipe.epochs,
         steps_per_epoch=loop.steps_per_epoch,
-        sources={str(source): source.read_text(encoding="utf-8")},
+        sources={str(source): source.read_text(encoding="utf-8"), **_source_of_model(plan)},
     )
+
+
+def _source_of_model(plan: Plan) -> dict[str, str]:
+    """The user's own file with the model: without its text nobody knows later what was trained."""
+    if not plan.architecture.is_user_code:
+        return {}
+    path = Path(plan.architecture.kind.rpartition(":")[0]).resolve()
+    try:
+        return {str(path): path.read_text(encoding="utf-8")}
+    except (OSError, ValueError):  # gone since it was loaded, or in another encoding
+        return {}
 
 
 def _environment(plan: Plan) -> dict[str, Any]:

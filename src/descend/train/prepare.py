@@ -79,7 +79,7 @@ def plan(data: str | Dataset, settings: Mapping[str, Any], *, load: bool = True)
 def steps_planned(planned: Plan) -> int:
     """How many steps the plan has if nothing ends it early."""
     recipe, rows = planned.recipe, planned.info.train_rows
-    rows -= round(rows * recipe.validation)
+    rows -= rows_held(rows, recipe)
     if recipe.batch_size == "all":
         return recipe.epochs
     return recipe.epochs * -(-rows // (int(recipe.batch_size) * recipe.accumulate))
@@ -105,7 +105,7 @@ def split(dataset: Dataset, recipe: Recipe) -> tuple[Examples, Examples | None]:
     if not recipe.validation:
         return dataset.train, None
     rows = len(dataset.train)
-    held = round(rows * recipe.validation)
+    held = rows_held(rows, recipe)
     order = permutation(rows, recipe.seed, 0)
     chosen, kept = order[:held].sort().values, order[held:].sort().values
     train = dataset.train
@@ -113,6 +113,11 @@ def split(dataset: Dataset, recipe: Recipe) -> tuple[Examples, Examples | None]:
         Examples(train.features[kept], train.targets[kept]),
         Examples(train.features[chosen], train.targets[chosen]),
     )
+
+
+def rows_held(rows: int, recipe: Recipe) -> int:
+    """How many of the training rows are kept apart to choose by."""
+    return round(rows * recipe.validation)
 
 
 def permutation(rows: int, seed: int, epoch: int) -> torch.Tensor:

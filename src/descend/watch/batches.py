@@ -13,6 +13,7 @@ from descend.watch.fingerprint import row_hashes
 from descend.watch.names import Names
 from descend.watch.quiet import quiet
 
+_size = torch._C.TensorBase.size
 _MOST = 8  # tensors of one batch
 
 
@@ -35,8 +36,8 @@ def rows_in(batch: Any) -> int:
     """How many examples a batch has: the length of its first tensor; 0 when it has none."""
     if type(batch) is list or type(batch) is tuple:
         first = batch[0] if batch else None
-        if isinstance(first, Tensor):
-            return first.shape[0] if first.ndim else 1
+        if type(first) is Tensor:
+            return _size(first, 0) if first.ndim else 1
     found = tensors_in(batch)
     return (found[0].shape[0] if found[0].ndim else 1) if found else 0
 
@@ -44,10 +45,11 @@ def rows_in(batch: Any) -> int:
 class LoaderPass:
     """One iteration over a data loader; an epoch once it has been trained on."""
 
-    __slots__ = ("loader", "trained")
+    __slots__ = ("iterator", "loader", "trained")
 
-    def __init__(self, loader: Any = None) -> None:
+    def __init__(self, iterator: Any, loader: Any = None) -> None:
         self.trained = False
+        self.iterator: weakref.ref[Any] = weakref.ref(iterator)
         self.loader = weakref.ref(loader) if loader is not None else None
 
 

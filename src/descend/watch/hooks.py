@@ -84,6 +84,11 @@ class Hooks:
         else:
             self._pre.remove()
 
+    @property
+    def has_roots(self) -> bool:
+        """Whether calls of modules are seen at every step."""
+        return bool(self._roots)
+
     def watch_root(self, kind: type[nn.Module]) -> None:
         """Calls of this class of modules are seen at every step."""
         if kind not in self._roots and kind.__call__ in (wrappers.call, wrappers._plain_call):  # noqa: SLF001

@@ -12,7 +12,7 @@ from types import ModuleType
 # In every Python from its first moment, so that no program can bring its own. `descend` is ours to the end.
 _ALWAYS_THERE = frozenset(
     "os site io abc codecs encodings stat posixpath ntpath genericpath importlib zipimport".split()  # noqa: SIM905
-) | {"_collections_abc", "_sitebuiltins", "sitecustomize", "usercustomize", "descend"}
+) | {"_collections_abc", "_sitebuiltins", "sitecustomize", "usercustomize", "__main__", "descend"}
 
 
 def after_import(name: str, then: Callable[[], None]) -> Callable[[], None]:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from descend.watch.dependence import Flow, Verdict
+from descend.watch.hand_phases import HandPhases, Stopwatch
 from descend.watch.operations import Recording
 from descend.watch.places import Place
 from descend.watch.variables import is_one_number, value_of
@@ -23,6 +24,8 @@ class Site:
     place: Place
     begun: int = 0  # iterations so far
     verdict: Verdict | None = None  # once it is a training
+    phases: HandPhases | None = None  # what its operations are for
+    told: int = 0  # steps
     last_loss: Any = None  # the value the variable had: the same one again was not computed anew
     version: tuple[int, int] = (0, 0)  # of the first parameter, after the last step
     candidate: int = 0  # the next step that may be sampled
@@ -38,6 +41,9 @@ class Step:
     parameters: dict[str, Tensor]
     seconds: float
     before: dict[str, Tensor]
+    batch: dict[str, Tensor] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)  # seconds, by phase
+    places: dict[str, Place] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,6 +62,7 @@ class Iteration:
     sampled: bool = False
     plain: bool = False  # of a training, and not sampled
     recording: Recording | None = None
+    stopwatch: Stopwatch | None = None
 
 
 def loss_falls(site: Site) -> bool:

@@ -9,15 +9,17 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from types import FrameType
-from typing import Any, Protocol
 
 from torch import Tensor
 
-from descend.record.events import Listener, Unseen
+from descend.record.events import Unseen
 from descend.watch import probes
-from descend.watch.budget import is_recorded, is_sampled, next_candidate
+from descend.watch.budget import is_sampled, is_snapshot, next_candidate
 from descend.watch.dependence import Flow, Verdict, judge
 from descend.watch.function_mode import tap
+from descend.watch.hand_events import events_of
+from descend.watch.hand_phases import Stopwatch, hand_phases
+from descend.watch.hand_steps import Ends, Observer, Recordings
 from descend.watch.iterations import (
     Iteration,
     Site,
@@ -29,43 +31,19 @@ from descend.watch.iterations import (
     value_at,
     version_of,
 )
-from descend.watch.operations import OperationRecorder
-from descend.watch.places import Place
 from descend.watch.probes import LOOPS, instrument
 from descend.watch.quiet import modes_are_on, quiet
-from descend.watch.variables import VariableNames, numbers_of, tensors_of, value_of, variables_of
+from descend.watch.variables import numbers_of, tensors_of, value_of, variables_of
 
 __all__ = ["LoopWatcher", "instrument"]
 
 _LOOKS = frozenset({1, 2, 3, 4, 8, 16, 32, 64})  # iterations of a loop that are looked at closely
 _LAST_LOOK = max(_LOOKS)
-_SMALL = 64 * 1024  # bytes of a tensor that is copied before it is known to be a parameter
+_SMALL = 2 * 2**20  # bytes of a tensor that is copied before it is known to be a parameter
 _COPIED = 32 * 2**20  # bytes of parameters that are copied before a sampled step
 _FALLS = 5  # steps in a row that a number has to fall in to be taken for the loss, if its name does not say so
 
 _NOTHING: Mapping[str, Tensor] = {}
-
-
-class Observer(Protocol):
-    """What is told of the steps."""
-
-    step: int
-    backward_calls: int
-    emit: Listener
-
-    @property
-    def recorder(self) -> Any: ...
-
-    def share(self) -> float: ...
-
-    def hand_step(
-        self,
-        loss: Any,
-        parameters: Mapping[str, Tensor],
-        place: Place,
-        seconds: float,
-        before: Mapping[str, Tensor],
-    ) -> None: ...
 
 
 class _Local(threading.local):
@@ -80,8 +58,9 @@ class LoopWatcher:
     Loops in which a backward pass runs are the observer's own. A fault in here ends the watching of a loop, never the script.
     """
 
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
+    def __init__(self, observer: Observer, ends: Ends | None = None) -> None:
+        self._observer, self._ends = observer, ends
+        self._recordings = Recordings(observer)
         self._sites: dict[int, Site] = {}
         self._local = _Local()
         self.cost_seconds = 0.0
@@ -105,10 +84,12 @@ class LoopWatcher:
         at = time.perf_counter()
         local.busy = True
         try:
-            if left or not self._went_on(number, frame, at):
+            if left:
                 self._end(number, frame, at)
-                if not left:
-                    self._begin(number, frame)
+                self._left(number, frame)
+            elif not self._went_on(number, frame, at):
+                self._end(number, frame, at)
+                self._begin(number, frame)
         except Exception as error:  # noqa: BLE001 - the script goes on, whatever we could not make of it
             self._give_up(number, error)
         finally:
@@ -176,7 +157,7 @@ class LoopWatcher:
             or iteration.backward_calls != self._observer.backward_calls
             or (iteration.flow and iteration.flow.autograd)
         ):
-            self._drop_recording(iteration)
+            self._recordings.drop(iteration)
             if iteration.site.verdict is None:
                 self._forget(iteration.site)
         elif iteration.site.verdict is not None:
@@ -184,27 +165,42 @@ class LoopWatcher:
         elif iteration.flow is not None:
             self._judge(iteration, frame, at - iteration.began)
 
-    # --- the first iterations: what kind of loop is it? ------------------------------------------------------------------------
+    def _left(self, number: int, frame: FrameType) -> None:
+        """The loop is over: its parameters are what they will be, unless something else trains them."""
+        site = self._sites.get(number)
+        if site is None or site.verdict is None or not site.told or self._ends is None:
+            return
+        variables, module = frame.f_locals, frame.f_globals
+        for path in site.verdict.parameters:
+            value = value_at(variables, module, path)
+            if isinstance(value, Tensor):
+                self._ends.ends(path, value)
+        if variables is not module:
+            let_go(variables)
 
     def _look(self, iteration: Iteration, frame: FrameType) -> None:
         flow = Flow()
-        if tap().listen(flow.heard):
+        stopwatch = Stopwatch(self._observer.places, flow)
+        if not stopwatch.start():
             return  # it cannot be looked at now; perhaps the next time
-        iteration.flow = flow
+        tap().listen(flow.heard)
+        iteration.flow, iteration.stopwatch = flow, stopwatch
         loop = LOOPS[iteration.site.number]
-        variables = variables_of(frame)
+        variables, copied = variables_of(frame), 0
         with quiet():
             for path, tensor in tensors_of(variables, loop.temporary).items():
                 iteration.starts[path] = flow.node(tensor)
-                if tensor.numel() * tensor.element_size() <= _SMALL:
+                if tensor.nbytes <= _SMALL and copied + tensor.nbytes <= _COPIED:
+                    copied += tensor.nbytes
                     iteration.before[path] = tensor.detach().clone()
-        self._record(iteration, variables)
+        self._recordings.begin(iteration, variables)
+        stopwatch.ready()
 
     def _judge(self, iteration: Iteration, frame: FrameType, seconds: float) -> None:
         site, flow = iteration.site, iteration.flow
         assert flow is not None
         if flow.too_long:
-            self._drop_recording(iteration)
+            self._recordings.drop(iteration)
             self._forget(site)
             return
         loop, variables = LOOPS[site.number], variables_of(frame)
@@ -220,11 +216,17 @@ class LoopWatcher:
             }
         verdict = judge(flow, iteration.starts, ends, numbers)
         if not verdict.loss:
-            self._drop_recording(iteration)
+            self._recordings.drop(iteration)
             if verdict.parameters:
                 self._ambiguous(site, verdict)
             return
         site.verdict = verdict
+        loss = numbers.get(verdict.loss)
+        if loss is None:  # it became a plain number on the way
+            loss = max(flow.read_as_numbers, default=None)
+        if loss is not None and iteration.stopwatch is not None:
+            operations = iteration.stopwatch.nodes
+            site.phases = hand_phases(flow, operations, iteration.starts, ends, verdict.parameters, loss)
         self._told(iteration, frame, seconds)
 
     def _ambiguous(self, site: Site, verdict: Verdict) -> None:
@@ -238,8 +240,6 @@ class LoopWatcher:
             )
         )
         self._forget(site)
-
-    # --- a loop that trains ----------------------------------------------------------------------------------------------------
 
     def _prepare(self, iteration: Iteration, frame: FrameType) -> None:
         """Before a step: at sampled ones, what the parameters are."""
@@ -255,10 +255,15 @@ class LoopWatcher:
             for path in site.verdict.parameters:
                 tensor = value_of(variables, path)
                 if isinstance(tensor, Tensor):
-                    copied += tensor.numel() * tensor.element_size()
+                    copied += tensor.nbytes
                     if copied <= _COPIED:
                         iteration.before[path] = tensor.detach().clone()
-        self._record(iteration, variables)
+        stopwatch = Stopwatch(observer.places) if site.phases is not None else None
+        if stopwatch is not None and stopwatch.start():
+            iteration.stopwatch = stopwatch
+        self._recordings.begin(iteration, variables)
+        if iteration.stopwatch is not None:
+            iteration.stopwatch.ready()
 
     def _told(self, iteration: Iteration, frame: FrameType, seconds: float) -> None:
         """After an iteration: a step, if the parameters moved."""
@@ -271,21 +276,28 @@ class LoopWatcher:
         variables = variables_of(frame)
         parameters = {path: value_of(variables, path) for path in verdict.parameters}
         if not all(isinstance(each, Tensor) for each in parameters.values()):
-            self._drop_recording(iteration)
+            self._recordings.drop(iteration)
             return
         with quiet():
             moved = have_moved(iteration, parameters)
             loss = loss_of_step(site, value_of(variables, verdict.loss))
         if not moved:
-            self._drop_recording(iteration)
+            self._recordings.drop(iteration)
             return
+        if iteration.stopwatch is not None:
+            seconds = max(0.0, seconds - iteration.stopwatch.cost)
+            self.cost_seconds += iteration.stopwatch.cost
         detailed = iteration.sampled or iteration.flow is not None
         before = {path: iteration.before[path] for path in verdict.parameters if path in iteration.before}
-        site.waiting.append(Step(loss, parameters if detailed else {}, seconds, before if detailed else {}))
+        site.waiting.append(Step(loss, parameters, seconds, before) if detailed else Step(loss, {}, seconds, {}))
+        if iteration.stopwatch is not None and site.phases is not None:
+            step, batch = site.waiting[-1], {path: value_of(variables, path) for path in site.phases.batch}
+            step.spent, step.places = site.phases.times(iteration.stopwatch.spent)
+            step.batch = {path: value for path, value in batch.items() if isinstance(value, Tensor)}
         if verdict.sure:
             self._tell(site)
         elif not loss_falls(site):
-            self._drop_recording(iteration)
+            self._recordings.drop(iteration)
             self._ambiguous(site, verdict)
             return
         elif len(site.waiting) >= _FALLS:
@@ -294,9 +306,9 @@ class LoopWatcher:
         else:
             with quiet():
                 site.waiting[-1].parameters = {path: tensor.detach().clone() for path, tensor in parameters.items()}
-            self._drop_recording(iteration)
+            self._recordings.drop(iteration)
             return
-        self._end_recording(iteration)
+        self._recordings.end(iteration)
 
     def _told_quickly(self, site: Site, frame: FrameType, seconds: float) -> None:
         """After an iteration that was not looked at: whether something moved, and the loss."""
@@ -331,11 +343,20 @@ class LoopWatcher:
     def _tell(self, site: Site) -> None:
         with quiet():  # what is computed to tell it is none of the step's operations
             for step in site.waiting:
-                self._observer.hand_step(step.loss, step.parameters, site.place, step.seconds, step.before)
+                self._tell_step(site, step)
         site.waiting.clear()
         self._forget_around()
 
-    # --- keeping order ---------------------------------------------------------------------------------------------------------
+    def _tell_step(self, site: Site, step: Step) -> None:
+        observer = self._observer
+        if site.told == 0 and self._ends is not None:
+            for path, before in step.before.items():
+                self._ends.begins(path, before, moving=True)
+        site.told += 1
+        observer.hand_step(step.loss, step.parameters, site.place, step.seconds, step.before)
+        number = observer.step
+        for event in events_of(number, step, snapshot=site.told == 1 or is_snapshot(number)):
+            observer.emit(event)
 
     def _drop_dead(self, frame: FrameType) -> None:
         """Forget iterations whose frame has ended without a word: an exception went through it."""
@@ -351,37 +372,13 @@ class LoopWatcher:
 
     def _let_go(self, iteration: Iteration) -> None:
         self._close_look(iteration)
-        self._drop_recording(iteration)
+        self._recordings.drop(iteration)
 
     def _close_look(self, iteration: Iteration) -> None:
         if iteration.flow is not None:
             tap().leave(iteration.flow.heard)
-
-    def _record(self, iteration: Iteration, variables: Mapping[str, Any]) -> None:
-        """Begin to record its operations, if it may be a step whose operations are told."""
-        recorder, coming = self._recorder(), self._observer.step + 1
-        if recorder is not None and is_recorded(coming):
-            names = VariableNames(variables, LOOPS[iteration.site.number].temporary)
-            iteration.recording = recorder.begin_aside(coming, names)
-
-    def _end_recording(self, iteration: Iteration) -> None:
-        recorder, recording = self._recorder(), iteration.recording
-        iteration.recording = None
-        if recorder is None:
-            return
-        recorder.drop_step()  # what the observer records since the last step of its own belongs to this one
-        if recording is not None:
-            recorder.end_aside(recording, self._observer.step)
-
-    def _drop_recording(self, iteration: Iteration) -> None:
-        recorder, recording = self._recorder(), iteration.recording
-        iteration.recording = None
-        if recorder is not None and recording is not None:
-            recorder.drop_aside(recording)
-
-    def _recorder(self) -> OperationRecorder | None:
-        recorder = self._observer.recorder
-        return recorder if isinstance(recorder, OperationRecorder) else None
+        if iteration.stopwatch is not None:
+            iteration.stopwatch.stop()
 
     def _forget(self, site: Site) -> None:
         probes.ignore(site.number)

@@ -1,7 +1,7 @@
 """Whose tensor is this? Names from the user's code: ``fc1.weight`` from the module, ``W`` from the variable that holds it."""
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -25,7 +25,8 @@ class Names:
             str, tuple[weakref.ref[Tensor], str]
         ] = {}  # name → its tensor, and the variable it was found in
         self._prefixed: dict[str, bool] = {}  # of each variable that holds a module: do names begin with it?
-        self._told: set[tuple[str, tuple[int, ...]]] = set()
+        self._told: dict[tuple[str, tuple[int, ...]], list[weakref.ref[Tensor]]] = {}
+        self.named: Callable[[str, Tensor], None] = lambda _name, _tensor: None  # told of each name before it is given
 
     def name_of(self, tensor: Tensor) -> str:
         """The tensor's name, or "" for a tensor that was never named."""
@@ -46,20 +47,36 @@ class Names:
         }
         for key, tensor in unknown.items():
             name, variable, how = found.get(key) or (self._unnamed(), "", "variable")
+            self.named(name, tensor)
             reference = weakref.ref(tensor)
             self._by_id[key] = (reference, name, how)
             self._holder[name] = (reference, variable)
 
     def tell(self, tensors: Iterable[Tensor]) -> list[Seen]:
-        """Name, shape and source of those of ``tensors`` that were not told before."""
+        """Name, shape and source of those of ``tensors`` that were not told before.
+
+        A module's parameters stay the same tensors, so that another one under a name is a new model's. In a variable it may be what
+        an update has put there, and is not told again.
+        """
         new = []
         for tensor in tensors:
-            name = self.name_of(tensor)
-            shape = tuple(tensor.shape)
-            if name and (name, shape) not in self._told:
-                self._told.add((name, shape))
-                new.append((name, shape, self._by_id[id(tensor)][2]))
+            name, shape = self.name_of(tensor), tuple(tensor.shape)
+            told = self._told.get((name, shape), [])
+            again = told and (self.how(tensor) != "module" or any(reference() is tensor for reference in told))
+            if name and not again:
+                living = [reference for reference in told if reference() is not None]
+                self._told[name, shape] = [*living, weakref.ref(tensor)]
+                new.append((name, shape, self.how(tensor)))
         return new
+
+    def how(self, tensor: Tensor) -> str:
+        """Through what a named tensor was found: "module", "variable" or "loop"."""
+        return self._by_id[id(tensor)][2]
+
+    def holder(self, name: str) -> Tensor | None:
+        """The tensor that was given the name last, if it is still there."""
+        known = self._holder.get(name)
+        return known[0]() if known is not None else None
 
     def adopt(self, tensors: Mapping[str, Tensor]) -> None:
         """Take names that were found by looking at a loop."""

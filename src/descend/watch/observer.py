@@ -28,6 +28,7 @@ from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
 from descend.watch.budget import is_sampled
 from descend.watch.calm import Counted
+from descend.watch.cost import pace_of_python, quick_cost
 from descend.watch.detail import Detail
 from descend.watch.facts.collectors import all_collectors
 from descend.watch.facts.moments import Moments, Telling
@@ -42,7 +43,6 @@ from descend.watch.steps import FLUSH
 from descend.watch.tracker import Tracker
 
 _MOST_STEPS = 4096  # that are told at once
-_CALLS = 4e-6  # seconds a step: calling the wrappers, which no clock inside them sees
 _EPOCH = operator.itemgetter(4)
 _BLIND = 1_000_000  # as if inside that many calls
 _LOOKS = 3  # of one line that are told
@@ -96,6 +96,7 @@ class Observer(Counted):
         self.reads = Reads(self)
         self._evaluations = 0
         self._measured = 0.0
+        self._pace = pace_of_python()
         self._beside = 0.0  # measured in those who collect facts, outside of steps that are looked at
         self.broken = False  # a loss was no finite number
         self.spent = 0.0  # measured at steps that nobody looked at
@@ -108,7 +109,17 @@ class Observer(Counted):
     @property
     def cost_seconds(self) -> float:
         """Time spent in our own code: measured, and what calling it costs added from its usual value."""
-        return self._measured + self._beside + self.spent + self.step * _CALLS
+        return self._measured + self._beside + self.spent + self.backward_calls * self._quick_cost()
+
+    def _quick_cost(self) -> float:
+        """Of one backward pass and what belongs to it, at steps that nobody looks at."""
+        seconds = (self._clock() - self._began) / max(1, self.backward_calls)
+        return self._pace * quick_cost(
+            module=self.hooks.has_roots,
+            optimizer=any(one.optimizer is not None for one in self.trackers),
+            loader=any(one.loader is not None for one in self.trackers),
+            step_seconds=seconds,
+        )
 
     def share(self) -> float:
         """Our part of the time since the start."""

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from descend.watch.backward import Backward
-from descend.watch.steps import FLUSH, LEARNED, Steps
+from descend.watch.batches import rows_in
+from descend.watch.steps import FLUSH, LEARNED, Steps, may_tell_epochs
 
 _clock = time.perf_counter
-_item = torch._C.TensorBase.item
+_item, _size = torch._C.TensorBase.item, torch._C.TensorBase.size
 _functions = torch._C._len_torch_function_stack  # noqa: SLF001
 _gradients_on = torch.is_grad_enabled
 _dispatches = torch._C._len_torch_dispatch_stack  # noqa: SLF001
@@ -26,54 +27,89 @@ class QuickSteps(Steps):
     """Steps of one thread, taken quickly while it is calm."""
 
     def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
-        """Whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted."""
-        if not self.calm or self.quick_pass is not None or not _gradients_on() or _functions():
+        """While it is calm: whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted."""
+        if self.quick_pass is not None or not _gradients_on() or _functions():
             return False
         self.quick_pass = module
         self.plain = False
-        if self.loader is None and args and isinstance(args[0], Tensor) and args[0].ndim:
-            self.rows = args[0].shape[0]
+        if self.loader is None and args:
+            first = args[0]
+            if isinstance(first, Tensor) and first.ndim:
+                self.rows = _size(first, 0)
+        return True
+
+    def data_begins_quickly(self) -> bool:
+        """``data_begins`` of a step that nobody looks at; an update by hand that has come is noticed."""
+        if not self.calm or self.quick_pass is not None or self.started is None or self.passes.waiting or _functions():
+            return False
+        pending = self.pending
+        if pending and pending[-1].site.way != "optimizer":
+            one = pending[0]
+            witness = one.witness
+            moved = witness is not None and witness._version != one.version  # noqa: SLF001
+            if len(pending) > 1 or not moved or not self.close_quickly(_clock(), one.site.rate):
+                return False
+        self.plain = False
+        return True
+
+    def data_ends_quickly(self, batch: Any, iterator: Any) -> bool:
+        """``data_ends`` of a step that nobody looks at, where the batch comes from the same iterator as the one before."""
+        loader = self.loader
+        if not self.calm or loader is None or loader.iterator() is not iterator or _functions():
+            return False
+        self.rows = rows_in(batch)
         return True
 
     def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:  # noqa: C901 - calls would cost more
         """A backward pass of a line that is known, in a step that nobody looks at: what nearly all passes of a long run are.
 
-        None where anything is out of the ordinary, and nothing has been done then. Written without calls, which would cost more
-        than what they do.
+        None where anything is out of the ordinary, and nothing has been done then.
         """
-        site = self.sites.get((id(frame.f_code), frame.f_lasti))
-        if site is None or site.seen <= LEARNED or _functions() or _dispatches():
+        code = frame.f_code
+        site = self.line
+        if site is None or code is not self.line_code or frame.f_lasti != self.line_at:
+            site = self.sites.get((id(code), frame.f_lasti))
+            if site is None or site.seen <= LEARNED:
+                return None
+            self.line, self.line_code, self.line_at = site, code, frame.f_lasti
+            self.line_tells_epochs = may_tell_epochs(code)
+        if type(tensors) is not Tensor or _functions() or _dispatches():
             return None
-        if type(tensors) is not Tensor or not tensors.is_cpu:
-            return None
-        witness = None
+        pending = self.pending
+        witness, version = None, 0
         if site.way == "version":
-            last = self.pending[0] if len(self.pending) == 1 else None
+            last = pending[0] if len(pending) == 1 else None
             if last is None or last.site is not site:
                 return None
             witness = last.witness
-            if witness is None or witness._version == last.version:  # noqa: SLF001
+            if witness is None:
+                return None
+            version = witness._version  # noqa: SLF001
+            if version == last.version:
                 return None
         elif site.way != "optimizer":
             return None
-        if self.loader is None:
+        if self.line_tells_epochs and self.loader is None:
             self.count_epochs(frame)
         if self.scaled is not None and self.scaled[0] is tensors:
             tensors = self.scaled[1]
         try:
-            loss = _item(tensors)
+            loss = _item(tensors) if tensors.is_cpu else self.loss_of(tensors, None)
         except RuntimeError:  # more than one number
             return None
-        if loss - loss != 0 and not self.observer.broken:  # not finite, for the first time
-            return None
-        if witness is not None and not self.close_quickly(_clock()):
+        if witness is not None and not self.close_quickly(_clock(), site.rate):
             return None
         self.observer.backward_calls += 1
         self.quick_pass = None
-        one = Backward(loss, site)
+        one = self.spare
+        if one is None or pending or one.witness is not witness:
+            one = self.spare = Backward(loss, site)
+        else:  # the last step's, which nobody needs any more
+            one.loss = loss
+            one.site = site
         if witness is not None:
             one.witness = witness
-            one.version = witness._version  # noqa: SLF001
+            one.version = version
             one.gradient = gradient = witness.grad
             if gradient is not None:
                 one.gradient_version = gradient._version  # noqa: SLF001
@@ -82,29 +118,26 @@ class QuickSteps(Steps):
     def quick_update(self, optimizer: Optimizer) -> bool:
         """``update_ends`` of the optimizer that stepped last, where nothing is out of the ordinary; else nothing is done."""
         pending = self.pending
-        if not self.calm or len(pending) != 1 or optimizer is not self.optimizer or pending[0].site.way != "optimizer":
+        if optimizer is not self.optimizer or len(pending) != 1 or pending[0].site.way != "optimizer":
             return False
         rate = optimizer.param_groups[0]["lr"]
-        if type(rate) is not float:
-            return False
-        self.rate = rate
-        return self.close_quickly(_clock())
+        return type(rate) is float and self.close_quickly(_clock(), rate)
 
-    def close_quickly(self, at: float) -> bool:
+    def close_quickly(self, at: float, rate: float) -> bool:
         """``close`` for a step of one backward pass that nobody looked at, when nothing is due after it; else nothing is done."""
         observer = self.observer
         loader = self.loader
-        if not self.calm or self.started is None or observer.step + 3 >= self._next_candidate:
+        started = self.started
+        if not self.calm or started is None or observer.step + 3 >= self.next_candidate:
             return False
         if loader is not None and not loader.trained:
             return False
-        one = self.pending.pop()
-        if one.site.way != "optimizer":
-            self.rate = one.site.rate
-        if self.rows:
-            self.last_rows = self.rows
+        self.rate = rate
+        rows = self.rows
+        if rows:
+            self.last_rows = rows
             self.rows = 0
-        done = (one.loss, self.rate, at - self.started, self.last_rows, self._epoch or 1)
+        done = (self.pending.pop().loss, rate, at - started, rows or self.last_rows, self.epoch or 1)
         if observer.threaded:
             with observer.lock:
                 observer.step += 1

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from descend.record.events import (
     BatchSeen,
@@ -20,18 +20,16 @@ from descend.record.events import (
     Printed,
     RunStarted,
     Snapshot,
+    SourcesSeen,
     StepsDone,
     Unseen,
     ValueRead,
 )
 from descend.record.schema import RECORD_NAME
-from descend.record.summarise import FEW_VALUES, finite
+from descend.record.summarise import finite
 from descend.watch.losses import loss_report
+from descend.watch.moved import Movements
 from descend.watch.spent import Phases
-from descend.watch.trainings import Parameters, SeenParameter
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Report = dict[str, Any]
 
@@ -41,7 +39,7 @@ _MOST_LOOKS = 20
 _MOST_TRAININGS = 100
 _SMALL_CURVE = 60
 _PRINTED_KEPT = 40
-_MOST_BYTES = 32 * 2**20  # of parameters as they were in their first steps
+_DIFFERENT = 0.02  # of an epoch's mean: a printed loss closer to it misleads nobody
 _NUMBER = re.compile(r"(?<![\w.])-?\d+\.(\d+)(?![\w.])")
 _PLACED = re.compile(r"(.+):(\d+): (.+)")
 _NUMBERED = re.compile(r"(.+)-(\d{1,9})")
@@ -63,16 +61,14 @@ class WatchCollector:
     """Listens to a watched script and keeps what the report needs: of 200,000 steps a few megabytes."""
 
     def __init__(self) -> None:
-        self._losses, self._rows = array("d"), 0
+        self._losses, self._seconds_each, self._rows = array("d"), array("d"), 0
         self._epoch_numbers, self._epoch_starts = array("q"), array("q")  # one entry for each time the number changed
         self._rates: dict[str, Any] = {"first": None, "last": None, "changes": 0}
-        self._step_seconds = self._evaluation_seconds = 0.0
+        self._evaluation_seconds = 0.0
+        self._sources: dict[str, str] = {}
         self._started: RunStarted | None = None
-        self._phases, self._parameters = Phases(), Parameters()
-        self._snapshots: list[int] = []
-        self._before: dict[tuple[str, int], Tensor] = {}  # by name and step, of the first step of each parameter
-        self._before_bytes = 0
-        self._after: dict[str, tuple[int, Tensor]] = {}  # the last that a snapshot held
+        self.movements = Movements()
+        self._phases, self._parameters = Phases(), self.movements.parameters
         self._batches: dict[tuple[str, tuple[int, ...], str, str], int] = {}
         self._evaluations: list[Evaluation] = []
         self._looks: list[dict[str, Any]] = []
@@ -81,11 +77,12 @@ class WatchCollector:
         self._unseen: Counter[Unseen] = Counter()
         self._handlers: Mapping[type, Callable[[Any], None]] = {
             RunStarted: self._on_started,
+            SourcesSeen: lambda event: self._sources.update(event.sources),
             StepsDone: self._on_steps,
             PhaseTimes: self._phases.add,
             ParametersSeen: lambda event: self._parameters.appear(event.step, event.rows),
             ParameterNorms: lambda event: self._parameters.step(event.step, event.rows),
-            Snapshot: self._on_snapshot,
+            Snapshot: self.movements.add,
             BatchSeen: self._on_batch,
             Evaluation: self._on_evaluation,
             Message: self._on_message,
@@ -108,7 +105,6 @@ class WatchCollector:
         cost: float,
         message: str | None = None,
         exit_status: int = 0,
-        values: "Mapping[str, Tensor] | None" = None,
         fast: Replacement | None = None,
         script: Sequence[str] = (),
         not_kept: str | None = None,
@@ -117,12 +113,14 @@ class WatchCollector:
 
         status: finished, interrupted or failed, and ``message`` says why; a training that ended on a loss that is no finite number
         is diverged. folder: the run folder; None when nothing could be kept, with the reason in ``not_kept``. seconds: of the
-        whole script; cost: those of them spent on watching. values: the parameters that still live, by name, as they are now.
-        script: what would be typed after ``descend run``, for the command line alone.
+        whole script; cost: those of them spent on watching. script: what would be typed after ``descend run``, for the command line
+        alone.
         """
         steps = len(self._losses)
         if status == "finished" and steps and not math.isfinite(self._losses[-1]):
             status = "diverged"
+        trainings = self._trainings(steps)
+        longest = max(trainings, key=lambda training: float(training["seconds"]), default=None)
         report = {
             "run": folder.name if folder else None,
             "path": str(folder) if folder else None,
@@ -135,27 +133,28 @@ class WatchCollector:
             "message": message,
             "exit_status": exit_status,
             "steps": steps,
-            "epochs": len(self._epochs(1, steps)) or None,
-            "loss": loss_report(self._losses, self._epochs(1, steps)),
-            "trainings": self._trainings(steps),
+            "epochs": trainings[0]["epochs"] if len(trainings) == 1 else None,
+            "loss": loss_report(self._losses, self._epochs(1, steps) if len(trainings) == 1 else []),
+            "trainings": trainings,
             "lr": dict(self._rates),
             "batches": self._first_batches(),
-            "phases": self._phases.rows(self._started.sources if self._started else {}),
-            "phase_steps": self._phases.timed,
-            "parameters": [self._parameter(each, values or {}) for each in self._parameters.seen],
+            **self._where_time_went(longest),
+            "parameters": self.movements.rows(steps),
             "evaluations": [_evaluation_row(each) for each in self._evaluations],
             "evaluations_left_out": self._counts["evaluations"] - len(self._evaluations),
             "looks": {"count": self._counts["looks"], "places": self._looks},
             "printed": self._counts["printed"],
             "printed_loss": self._printed_loss(steps),
             "reads": self._counts["reads"],
-            "kept": {"sampled": len(self._phases.steps), "snapshots": self._snapshots},
+            "kept": {"sampled": len(self._phases.steps), "snapshots": self.movements.snapshots},
             "cost": {"seconds": cost, "share": cost / seconds if seconds > 0 else None},
             "unseen": [_unseen_row(each, times) for each, times in self._unseen.items()],
             "fast": fast
             and {"replaced": list(fast.replaced), "kept": [{"loader": each, "why": why} for each, why in fast.kept]},
-            "seconds": self._seconds(seconds, steps),
-            "examples_per_second": self._rows / self._step_seconds if self._step_seconds and self._rows else None,
+            "seconds": self._seconds(seconds, trainings),
+            "examples_per_second": self._rows / training
+            if (training := sum(self._seconds_each)) and self._rows
+            else None,
             "findings": [],
             "checked": [],
             "unchecked": [],
@@ -165,6 +164,7 @@ class WatchCollector:
 
     def _on_started(self, event: RunStarted) -> None:
         self._started = event
+        self._sources.update(event.sources)
 
     def _on_steps(self, event: StepsDone) -> None:
         if not self._epoch_numbers or self._epoch_numbers[-1] != event.epoch:
@@ -177,20 +177,8 @@ class WatchCollector:
                 self._rates["last"] = rate
                 if self._rates["first"] is None:
                     self._rates["first"] = rate
-        self._step_seconds += sum(filter(math.isfinite, event.seconds))
+        self._seconds_each.extend(each if math.isfinite(each) else 0.0 for each in event.seconds)
         self._rows += sum(event.rows)
-
-    def _on_snapshot(self, event: Snapshot) -> None:
-        # Nothing is worked out here, in the middle of a step: the tensors are kept, for the snapshot owns them.
-        self._snapshots.append(event.step)
-        for name, tensor in event.tensors.items():
-            kind, _, parameter = name.partition(".")
-            if kind == "before" and self._parameters.is_first(parameter, event.step):
-                self._before_bytes += tensor.nbytes
-                if self._before_bytes <= _MOST_BYTES:
-                    self._before[parameter, event.step] = tensor
-            elif kind == "after":
-                self._after[parameter] = (event.step, tensor)
 
     def _on_batch(self, event: BatchSeen) -> None:
         if event.evaluation == 0:
@@ -215,7 +203,12 @@ class WatchCollector:
         self._printed.append(event)
 
     def _epochs(self, first: int, last: int) -> list[int]:
-        """The number of steps in each epoch between; empty where epochs are not known (their number is 0 then)."""
+        """The number of steps in each epoch between; empty where epochs are not known (their number is 0 then).
+
+        A loop without autograd says nothing of epochs.
+        """
+        if self._parameters.by_hand(first, last):
+            return []
         ends = [*self._epoch_starts[1:], len(self._losses) + 1][: len(self._epoch_starts)]
         spans = [
             (number, min(end, last + 1) - max(start, first))
@@ -223,6 +216,16 @@ class WatchCollector:
             if end > first and start <= last
         ]
         return [steps for _, steps in spans] if all(number > 0 for number, _ in spans) else []
+
+    def _epoch_count(self, first: int, last: int) -> int:
+        numbers = [
+            number
+            for number, start, end in zip(
+                self._epoch_numbers, self._epoch_starts, [*self._epoch_starts[1:], last + 1], strict=True
+            )
+            if end > first and start <= last
+        ]
+        return max(numbers) - min(numbers) + 1
 
     def _trainings(self, steps: int) -> list[dict[str, Any]]:
         beginnings = self._parameters.beginnings(steps)
@@ -237,9 +240,10 @@ class WatchCollector:
         return {
             "first_step": first,
             "steps": len(losses),
-            "epochs": len(epochs) or None,
+            "epochs": self._epoch_count(first, last) if epochs else None,
+            "seconds": sum(self._seconds_each[first - 1 : last]),
             "loss": loss_report(losses, epochs, first_step=first, points=_SMALL_CURVE),
-            "parameters": [each.name for each in self._parameters.between(first, last)],
+            "parameters": self._parameters.names_in(first, last),
             "turns": [
                 {
                     "parameters": list(turn.names),
@@ -263,44 +267,19 @@ class WatchCollector:
             if step == earliest
         ]
 
-    def _parameter(self, parameter: SeenParameter, values: "Mapping[str, Tensor]") -> dict[str, Any]:
-        """How far a parameter moved: exactly where its values at both ends are known, else whether it did."""
-        row: dict[str, Any] = {
-            "name": parameter.name,
-            "shape": list(parameter.shape),
-            "how": parameter.how,
-            "step": parameter.step,
-            "norm": parameter.start_norm,
-            "moved": parameter.changed,
-            "until": None,  # the step up to which it is known how far it moved, where that is not the end
+    def _where_time_went(self, training: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The phases of the training that took the longest, the step it begins with, and how many of its steps were timed."""
+        if training is None:
+            first, last, average = 1, 0, None
+        else:
+            first, last = training["first_step"], training["first_step"] + training["steps"] - 1
+            average = training["seconds"] / training["steps"]
+        return {
+            "phases": self._phases.rows(self._sources, first, last),
+            "phases_from": first if training else None,
+            "phase_steps": len(self._phases.timed(first, last)),
+            "phase_average": average or None,
         }
-        before, after, row["until"] = self._ends(parameter, values)
-        if after is not None and after.numel() <= FEW_VALUES:
-            row["values"] = _numbers(after)
-        if before is not None and before.numel() <= FEW_VALUES:
-            row["values_before"] = _numbers(before)
-        if before is not None and after is not None:
-            row["moved"] = (
-                math.dist(_numbers(before), _numbers(after))
-                if after.numel() <= FEW_VALUES
-                else float((after.detach().cpu().double() - before.double()).norm())
-            )
-        return row
-
-    def _ends(
-        self, parameter: SeenParameter, values: "Mapping[str, Tensor]"
-    ) -> "tuple[Tensor | None, Tensor | None, int | None]":
-        """The parameter before its first step, the newest known, and the step of the latter where it is not the end."""
-        before = self._before.get((parameter.name, parameter.step))
-        if not self._parameters.latest(parameter):
-            return before, None, None
-        now = values.get(parameter.name)
-        if now is not None and tuple(now.shape) == parameter.shape:
-            return before, now, None
-        step, after = self._after.get(parameter.name, (0, None))
-        if after is None or step < parameter.step or tuple(after.shape) != parameter.shape:
-            return before, None, None
-        return before, after, step if step < len(self._losses) else None
 
     def _printed_loss(self, steps: int) -> dict[str, Any] | None:
         """The loss that the script prints at the end of an epoch, where it is the last batch's and not the epoch's mean."""
@@ -318,19 +297,19 @@ class WatchCollector:
             mean = sum(self._losses[line.step - length : line.step]) / length
             for number in _NUMBER.finditer(line.text):
                 places = len(number[1])
-                if number[0] == f"{loss:.{places}f}" != f"{mean:.{places}f}":
+                if number[0] == f"{loss:.{places}f}" and abs(loss - mean) > _DIFFERENT * abs(mean):
                     file, row = _known(line.place)
                     found = {"text": number[0], "step": line.step, "mean": mean, "file": file, "line": row}
         return found
 
-    def _seconds(self, total: float, steps: int) -> dict[str, float | None]:
-        lengths = self._epochs(1, steps)
-        epochs = len(lengths) if max(lengths, default=0) > 1 else 0  # of epochs of one step it is the time of a step
+    def _seconds(self, total: float, trainings: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+        spent, steps = sum(self._seconds_each), len(self._losses)
+        epochs = trainings[0]["epochs"] if len(trainings) == 1 else None
         return {
             "total": total,
-            "training": self._step_seconds,
-            "per_epoch": self._step_seconds / epochs if epochs else None,
-            "per_step": self._step_seconds / steps if steps else None,
+            "training": spent,
+            "per_epoch": spent / epochs if epochs and epochs < steps else None,  # of one step it is the time of a step
+            "per_step": spent / steps if steps else None,
             "evaluation": self._evaluation_seconds,
         }
 
@@ -357,10 +336,6 @@ def _unseen_row(event: Unseen, times: int) -> dict[str, Any]:
 def _known(place: tuple[str, int] | None) -> tuple[str, int] | tuple[None, None]:
     """The place, or nothing where there was no line of the user's own."""
     return place if place and place[0] else (None, None)
-
-
-def _numbers(tensor: "Tensor") -> list[float]:
-    return [float(each) for each in tensor.detach().flatten().tolist()]
 
 
 def _run_before(folder: Path) -> str | None:

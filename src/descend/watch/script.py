@@ -1,6 +1,7 @@
 """Runs a Python script or module as ``python SCRIPT …`` and ``python -m MODULE …`` would, with its code compiled by a watcher.
 
-What cannot be run (missing, a folder, no Python) is handed to Python itself, which then says what it says.
+A folder or a zip archive with a ``__main__`` in it is run as ``python FOLDER`` would. What cannot be run (missing, no Python) is
+handed to Python itself, which then says what it says.
 """
 
 import builtins
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import find_spec
+from pkgutil import get_importer
 from types import CodeType, ModuleType
 
 from descend.watch.imports import import_as_others, modules_hidden_by
@@ -33,6 +35,8 @@ def run_script(
     ``ready`` is called once it is sure that the script can be run, before its first line. An error or ``sys.exit`` of the script
     comes out, ready for Python to end the process by it, with a traceback that begins in the script.
     """
+    if _holds_a_program(path):
+        return _run_folder(path, arguments, instrument=instrument, ready=ready)
     filename = _absolute(path)
     code = _compiled_file(path, filename, instrument)
     if code is None:
@@ -67,8 +71,7 @@ def run_module(
     ready()
     _set_arguments(["-m", name], ["-m", *arguments], folder)
     finder = _InstrumentingFinder(name, instrument)
-    with modules_hidden_by(folder), _as_main(_new_main()):
-        sys.meta_path.insert(0, finder)
+    with modules_hidden_by(folder), _as_main(_new_main()), _first_to_find(finder):
         try:
             run_as_main(name)
         except SystemExit:
@@ -76,10 +79,45 @@ def run_module(
         except BaseException as error:
             show_without_our_frames(error, run_module.__code__)
             raise
-        finally:
-            with suppress(ValueError):
-                sys.meta_path.remove(finder)
     return 0
+
+
+def _run_folder(path: str, arguments: Sequence[str], *, instrument: Instrument, ready: Callable[[], None]) -> int:
+    """Run the ``__main__`` of a folder or a zip archive, as Python does: with it as the first place that modules come from."""
+    run_as_main: Callable[..., object] = vars(runpy)["_run_module_as_main"]
+    ready()
+    place = _absolute(path)
+    _set_arguments([path], [path, *arguments], place)
+    if sys.flags.safe_path:
+        sys.path.insert(0, place)
+    finder = _InstrumentingFinder("__main__", instrument)
+    with modules_hidden_by(place), _as_main(_new_main()), _first_to_find(finder):
+        try:
+            run_as_main("__main__", alter_argv=False)
+        except SystemExit:
+            raise
+        except BaseException as error:
+            show_without_our_frames(error, run_script.__code__)
+            raise
+    return 0
+
+
+@contextmanager
+def _first_to_find(finder: MetaPathFinder) -> Iterator[None]:
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            sys.meta_path.remove(finder)
+
+
+def _holds_a_program(path: str) -> bool:
+    """Whether it is a folder or a zip archive with a ``__main__`` in it."""
+    with suppress(ImportError, OSError, ValueError):
+        importer = get_importer(path)
+        return importer is not None and importer.find_spec("__main__") is not None
+    return False
 
 
 def run_python(arguments: Sequence[str]) -> int:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from descend.errors import DescendError, RecordError, StorageError
 from descend.record.events import Event, Listener, RunEnded, RunStarted, Unseen
-from descend.record.schema import RECORD_NAME
 from descend.record.runs import new_run_folder, runs_folder
+from descend.record.schema import RECORD_NAME
 from descend.record.writer import Writer
 from descend.watch.files import own_files
 from descend.watch.imports import after_import
@@ -126,7 +126,9 @@ class Session:
                 self._listeners.remove(listener)
                 self._keep_problem(_fault(f"{type(listener).__name__} failed", error))
 
-    def finish(self, status: str, message: str | None = None, *, exit_status: int = 0) -> dict[str, Any] | None:
+    def finish(
+        self, status: str, message: str | None = None, *, exit_status: int = 0, crash: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
         """Stop watching and close the record; gives the report, or None in a forked process. Never raises an Exception."""
         if not self._live or os.getpid() != self._process:
             return self.report
@@ -153,6 +155,7 @@ class Session:
         except Exception as error:  # noqa: BLE001 - see above
             self._keep_problem(_fault("the report could not be made", error))
             self.report = {"kind": "run", "status": status, "message": message, "title": self.program.title}
+        self.report["crash"] = crash
         if self.program.examine is not None:
             self.report |= self.program.examine(self._readable_folder(), self.report)
         self.emit(RunEnded(str(self.report["status"]), self.report))
@@ -205,6 +208,12 @@ class Session:
         """Torch is there: set the hooks. What fails is said in the record, and the program goes on without it."""
         if not self._live:
             return
+        try:
+            self._set_up()
+        except Exception as error:  # noqa: BLE001 - it would come out of the program's own import
+            self.emit(Unseen("anything of the training", f"{type(error).__name__}: {error}"))
+
+    def _set_up(self) -> None:
         from descend.watch.ends import Ends
         from descend.watch.loops import LoopWatcher
         from descend.watch.observer import Observer
@@ -214,7 +223,7 @@ class Session:
         observer = Observer(self.emit, own=own)
         operations = OperationRecorder(self.emit, observer.name_of, own, observer.moments.of_operation)
         observer.recorder = operations
-        ends = self._collector.ends = Ends(observer.names, lambda: observer.step)
+        ends = self._collector.movements.ends = Ends(observer.names, lambda: observer.step)
         self._listeners.append(ends)
         self._cost = lambda: observer.cost_seconds
         self._stops.append(operations.close)  # the last to stop: the observer's last step still tells its operations

@@ -16,30 +16,22 @@ _WARM_UP = 1  # the first step allocates what all later ones use; its times say 
 _IN_FULL = 20  # the first steps are watched in so much detail that they take longer than the rest
 _ENOUGH = 5  # so many later steps say more than the first ones
 _MANY = 30  # so many have a mean that single odd ones do not move
+_MOST = 10_000  # sampled steps whose times are kept
 
 
 class Phases:
-    """Keeps the phase times of sampled steps: those of the first steps, which are watched in full, apart from the rest."""
+    """Keeps the phase times of sampled steps."""
 
     def __init__(self) -> None:
         self.steps: set[int] = set()
-        self._first: list[PhaseTimes] = []
-        self._later: list[PhaseTimes] = []  # at most _MANY: of more there is the sum
-        self._sum = _Sum()
+        self._timed: list[PhaseTimes] = []
         self._extents: list[tuple[int, str, int, int]] = []  # first step, file, lowest and highest line: one a change
 
     def add(self, event: PhaseTimes) -> None:
         """Count in one sampled step."""
         self.steps.add(event.step)
-        if (
-            len(event.seconds) > 1 and event.step > _WARM_UP
-        ):  # a loop that could not be divided says nothing of its phases
-            if event.step <= _IN_FULL:
-                self._first.append(event)
-            else:
-                self._sum.add(event)
-                if len(self._later) < _MANY:
-                    self._later.append(event)
+        if len(event.seconds) > 1 and len(self._timed) < _MOST:  # an undivided loop says nothing of its phases
+            self._timed.append(event)
         places = [place for place in event.places.values() if place[0]]
         if places:
             file = Counter(file for file, _ in places).most_common(1)[0][0]
@@ -48,26 +40,27 @@ class Phases:
             if not self._extents or self._extents[-1][1:] != extent:
                 self._extents.append((event.step, *extent))
 
-    @property
-    def timed(self) -> int:
-        """The number of steps that ``rows`` speaks of."""
-        return self._sum.steps if self._sum.steps >= _ENOUGH else len(self._first) + len(self._later)
+    def timed(self, first: int, last: int) -> list[PhaseTimes]:
+        """Those of the steps between that say how long a step takes: without the very first, and without the first twenty, which
+        are watched in full, where there are others."""
+        warm = [event for event in self._timed if first + _WARM_UP <= event.step <= last]
+        later = [event for event in warm if event.step > _IN_FULL]
+        return later if len(later) >= _ENOUGH else warm
 
-    def rows(self, sources: Mapping[str, str]) -> list[dict[str, Any]]:
+    def rows(self, sources: Mapping[str, str], first: int, last: int) -> list[dict[str, Any]]:
         """Each phase in the order of the cycle: its share, seconds a step, and the line where most of its time went.
 
-        Of many later steps it is the mean. Of few, and of the first ones where there are no others, it is the median: single ones
-        wait for something that happens once.
+        Of many steps it is the mean. Of few it is the median: single ones wait for something that happens once.
         """
-        if self._sum.steps >= _MANY:
-            places = self._sum
-            typical = {phase: places.mean(phase) for phase in places.phases()}
-        else:
-            few = self._later if len(self._later) >= _ENOUGH else [*self._first, *self._later]
-            places = _Sum()
-            for event in few:
-                places.add(event)
-            typical = {phase: median(each.seconds.get(phase, 0.0) for each in few) for phase in places.phases()}
+        timed = self.timed(first, last)
+        places = _Sum()
+        for event in timed:
+            places.add(event)
+        many = len(timed) >= _MANY
+        typical = {
+            phase: places.mean(phase) if many else median(each.seconds.get(phase, 0.0) for each in timed)
+            for phase in places.phases()
+        }
         parts = shares(typical) or {}
         rows = []
         for phase, seconds in typical.items():

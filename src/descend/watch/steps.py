@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
 from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_candidate
+from descend.watch.calm import Calm
 from descend.watch.detail import Detail, optimizer_parameters
 from descend.watch.graph import loss_of
 from descend.watch.marks import Marks
@@ -32,41 +33,27 @@ _clock = time.perf_counter
 _item = torch._C.TensorBase.item
 
 
-class Steps:
+class Steps(Calm):
     """A step is over when, after an update, the next batch, forward or backward pass begins.
 
     An optimizer tells of its update. One written by hand is found by what it did to the leaves of the backward pass before.
     """
 
     def __init__(self, observer: "Observer", *, recorded: bool) -> None:
-        self.observer = observer
+        super().__init__(observer)
         self.recorded = recorded  # its operations are told too: of the thread that the observer was started in
-        self.depth = 0  # above 0 inside a module, a loader or a backward pass: what happens there is a part of it
         self.updated = False  # an optimizer has stepped since the last step was over
         self.optimizing = False
-        self.plain = True  # neither a module nor a loader has been used in this step
-        self.pending: list[Backward] = []
         self.passes = Passes(observer.names, observer.evaluated)
         self.waiting = self.passes.waiting
         self.detail: Detail | None = None
-        self.scaled: tuple[Any, Any] | None = None  # what a GradScaler returned, and what it was given
-        self.calm = False  # nothing is open or looked at: the quick ways may be gone
-        self.optimizer: Optimizer | None = None  # that has stepped last
         self.learning = 0  # steps that are still to be looked at, because something new was seen
-        self.quick_pass: nn.Module | None = None  # a forward pass since the last step, of which only this is known
         self.last_loss: float | Tensor = math.nan
-        self.rate = math.nan
-        self.rows = self.last_rows = 0
-        self.started: float | None = None
-        self.loader: LoaderPass | None = None  # the pass over a loader that the batch came from
         self.optimizers: dict[int, Optimizer] = {}  # that have stepped in this step
         self.known_optimizers: set[int] = set()
         self.marks = Marks(self)
-        self.sites: dict[tuple[int, int], Site] = {}
-        self._epoch = 0
         self._epoch_variable: object = None
         self._recording = False
-        self._next_candidate = 0
         self.prepare()
 
     @hidden
@@ -130,22 +117,23 @@ class Steps:
         loader = self.loader
         if loader is not None and not loader.trained:
             loader.trained = True
-            self._epoch += 1
-        step = observer.count(self._epoch or 1, loss, self.rate, seconds, self.last_rows, at)
+            self.epoch += 1
+        step = observer.count(self.epoch or 1, loss, self.rate, seconds, self.last_rows, at)
         self.pending = []
         self.updated = self.optimizing = False
         self.plain = True
         self.scaled = None
         self.waiting.clear()
         self.started = at
-        if detail is None and step + 2 < self._next_candidate and not self._recording and not self.learning:
+        if detail is None and self._nothing_to_prepare(step + 1):
             observer.spent += _clock() - at
             self.calm = not (self.marks.entered or self.passes.is_open)
             return  # nothing is to be prepared for the next step, nor for the one after it
         if detail is not None:
-            observer.tell_detail(detail, step, self._epoch or 1, loss, pending, replaced or {})
+            observer.tell_detail(detail, step, self.epoch or 1, loss, pending, replaced or {})
             self.started = _clock()
         self.prepare(after=step)
+        observer.spent += _clock() - (at if detail is None else self.started)
         if replaced and detail is not None and self.detail is not None and not detail.timeline.in_tail:
             self.detail.timeline = (
                 detail.timeline.continued()
@@ -176,6 +164,17 @@ class Steps:
         one.site.looks += 1
         self.observer.tell_look(one.site)
 
+    def _nothing_to_prepare(self, coming: int) -> bool:
+        """Whether neither the coming step nor the one after it is to be looked at."""
+        if self._recording or self.learning or self.marks.wanted:
+            return False
+        if coming + 1 >= self.next_candidate:
+            share = self.observer.share()
+            if is_sampled(coming, share) or is_sampled(coming + 1, share):
+                return False
+            self.next_candidate = next_candidate(coming + 1)
+        return True
+
     def prepare(self, after: int = 0) -> None:
         """Get ready for the next step, before anything of it has begun."""
         observer = self.observer
@@ -186,7 +185,7 @@ class Steps:
         if sampled:
             self.new_detail(self.started)
             self.learning = max(0, self.learning - 1)
-        self._next_candidate = next_candidate(coming)
+        self.next_candidate = next_candidate(coming)
         marks = self.marks
         marks.update_seen = False
         marks.wanted = sampled or is_sampled(coming + 1, share)
@@ -268,7 +267,7 @@ class Steps:
             return
         if value is not self._epoch_variable and type(value) is int:
             self._epoch_variable = value
-            self._epoch += 1
+            self.epoch += 1
 
     def _used(self, pending: list[Backward], optimizers: dict[int, Optimizer]) -> list[Backward]:
         """The backward passes whose gradients the optimizers took; the others were looks, or a step inside the step."""
@@ -288,3 +287,9 @@ class Steps:
                 if math.isfinite(rate):
                     one.site.rate = rate
         return one.site.rate
+
+
+def may_tell_epochs(code: CodeType) -> bool:
+    """Whether ``count_epochs`` could find a variable in a frame that runs this code."""
+    variables = (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+    return code.co_name == "<module>" or (_LIVE_LOCALS and "epoch" in variables)

@@ -2,6 +2,7 @@
 only because it is watched."""
 
 import dis
+import functools
 import os
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,37 @@ class ThreadTracebacks:
         if self._before is not None and threading.excepthook is self._ours:
             threading.excepthook = self._before
         self._before = None
+
+
+class CaughtTracebacks:
+    """Between ``start`` and ``stop`` errors that the program has caught are formatted without our frames.
+
+    ``traceback.print_exc()``, ``logging.exception`` and all others that ask the standard library come by here.
+    """
+
+    def start(self) -> None:
+        """Stand before the class that all of them use."""
+        import traceback
+
+        before = vars(traceback.TracebackException)["__init__"]
+
+        @functools.wraps(before)
+        def init(self: Any, kind: Any, error: Any, entries: Any, *args: Any, **options: Any) -> None:
+            if isinstance(error, BaseException):
+                whole = entries is error.__traceback__
+                forget_our_frames(error)
+                entries = error.__traceback__ if whole else entries
+            before(self, kind, error, entries, *args, **options)
+
+        self._before, self._ours = before, init
+        setattr(traceback.TracebackException, "__init__", init)  # noqa: B010 - a method cannot be assigned to, mypy says
+
+    def stop(self) -> None:
+        """Put back what was there, unless the program has put its own over ours."""
+        import traceback
+
+        if vars(traceback.TracebackException)["__init__"] is self._ours:
+            setattr(traceback.TracebackException, "__init__", self._before)  # noqa: B010 - see above
 
 
 def _family(error: BaseException) -> Iterator[BaseException]:

@@ -5,7 +5,7 @@ one model a fold. Their losses have nothing to do with one another, so each trai
 none of the earlier parameters is used again, another training begins.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,11 +33,17 @@ class Turn(NamedTuple):
 
 
 class Parameters:
-    """Keeps the parameters that were seen, and which steps used them."""
+    """Keeps the parameters that were seen, and which steps used them.
 
-    def __init__(self) -> None:
+    ``named_in`` answers whether a tensor was given a name right before a step: then it may be a new one that is told of under an
+    old name. (An update may put a new tensor into a variable as well, so that this alone makes nothing new.)
+    """
+
+    def __init__(self, named_in: Callable[[str, int], bool] = lambda _name, _step: False) -> None:
         self.seen: list[SeenParameter] = []
+        self._named_in = named_in
         self._latest: dict[str, SeenParameter] = {}
+        self._successors: dict[int, SeenParameter] = {}  # by the identity of the one before
         self._sets: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def appear(self, step: int, rows: Iterable[tuple[str, tuple[int, ...], str]]) -> None:
@@ -49,11 +55,17 @@ class Parameters:
                 # What was told of this step under this name was the new one's. One that was used once and has lost its name may
                 # be used again: models of one name that take turns are no training each.
                 earlier.last_step = min(earlier.last_step, step - 1) if anew else step
-            self._latest[name] = SeenParameter(name, tuple(shape), how, step, step, anew)
-            self.seen.append(self._latest[name])
+            parameter = self._latest[name] = SeenParameter(name, tuple(shape), how, step, step, anew)
+            self.seen.append(parameter)
+            if earlier is not None:
+                self._successors[id(earlier)] = parameter
 
     def step(self, step: int, rows: Sequence[tuple[str, float, float, float]]) -> None:
         """A sampled step: name, norm of the value before, of the gradient and of the change of each parameter it used."""
+        used = [self._latest[name] for name, *_ in rows if name in self._latest]
+        if any(each.made_anew and each.step == step for each in used):
+            old = [each for each in used if each.step < step and self._named_in(each.name, step)]
+            self.appear(step, [(each.name, each.shape, each.how) for each in old])
         for name, value, _, change in rows:
             parameter = self._latest.get(name)
             if parameter is None:
@@ -71,9 +83,9 @@ class Parameters:
         parameter = self._latest.get(name)
         return step == (parameter.step if parameter else 1)
 
-    def latest(self, parameter: SeenParameter) -> bool:
-        """Whether no later parameter took the name of this one."""
-        return self._latest[parameter.name] is parameter
+    def successor(self, parameter: SeenParameter) -> SeenParameter | None:
+        """The next parameter that took the name of this one."""
+        return self._successors.get(id(parameter))
 
     def beginnings(self, steps: int) -> list[int]:
         """The first step of each training among the steps 1 … ``steps``.
@@ -92,9 +104,17 @@ class Parameters:
                 found.append(step)
         return found
 
-    def between(self, first: int, last: int) -> list[SeenParameter]:
-        """The parameters that came in these steps."""
-        return [parameter for parameter in self.seen if first <= max(parameter.step, 1) <= last]
+    def names_in(self, first: int, last: int) -> list[str]:
+        """The names of the parameters that came in these steps, and of those that were used in them."""
+        names = [parameter.name for parameter in self.seen if first <= max(parameter.step, 1) <= last]
+        for used, (start, end) in self._sets.items():
+            names += used if start <= last and end >= first else ()
+        return list(dict.fromkeys(names))
+
+    def by_hand(self, first: int, last: int) -> bool:
+        """Whether the parameters that came in these steps were found in a loop without autograd."""
+        came = [parameter.how for parameter in self.seen if first <= max(parameter.step, 1) <= last]
+        return bool(came) and all(how == "loop" for how in came)
 
     def turns(self, first: int, last: int) -> list[Turn]:
         """Sets without a common parameter that the steps between update in turn; none where all steps update the same."""

@@ -1,6 +1,7 @@
 """The thin functions that stand around PyTorch's own. Each passes everything through and tells the tracker of its thread."""
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _getframe = sys._getframe
 _plain_call = nn.Module.__call__
+_OF_BACKWARD = ("tensors", "grad_tensors", "retain_graph", "create_graph", "grad_variables", "inputs")
 _watching: list["Local"] = []  # of the observer that is on, the innermost last
 
 
@@ -62,36 +64,43 @@ def backward(observer: "Observer", original: Callable[..., Any]) -> Callable[...
     local = observer.local
     assert local is not None
     slow = gradient_call(of_backward, returned=False)(observer, original)
+    if tuple(inspect.signature(original).parameters) != _OF_BACKWARD:
+        return slow  # the program's own in its place
     method = torch.Tensor.backward.__code__
-    own = observer.places.known
 
     @functools.wraps(original)
-    def run(tensors: Any, *args: Any, **kwargs: Any) -> Any:
+    def run(  # its parameters by name: gathering them, and handing them on, would take longer than all else here
+        tensors: Any,
+        grad_tensors: Any = None,
+        retain_graph: Any = None,
+        create_graph: Any = False,
+        grad_variables: Any = None,
+        inputs: Any = None,
+    ) -> Any:
         tracker = local.tracker
         if tracker.depth:
-            return original(tensors, *args, **kwargs)
-        if tracker.calm and not is_dynamo_compiling():
+            return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+        if tracker.calm and grad_tensors is None and grad_variables is None and not is_dynamo_compiling():
             frame = _getframe(1)
             if frame.f_code is method and frame.f_back is not None:
                 frame = frame.f_back
-            if own.get(frame.f_code.co_filename) and not (args and args[0] is not None):
+            try:
+                one = tracker.quick_backward(tensors, frame)
+            except Exception as error:  # noqa: BLE001
+                observer.give_up(error)
+                return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+            if one is not None:
+                tracker.depth += 1
                 try:
-                    one = tracker.quick_backward(tensors, frame)
-                except Exception as error:  # noqa: BLE001
-                    observer.give_up(error)
-                    return original(tensors, *args, **kwargs)
-                if one is not None:
-                    tracker.depth += 1
-                    try:
-                        original(tensors, *args, **kwargs)
-                    finally:
-                        tracker.depth -= 1
-                    if one.reached_witness():
-                        tracker.pending.append(one)
-                    else:
-                        tracker.after_backward(one, tensors, kwargs.get("inputs"), None, frame)
-                    return None
-        return slow(tensors, *args, **kwargs)
+                    original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+                finally:
+                    tracker.depth -= 1
+                if one.witness is None or one.reached_witness():
+                    tracker.pending.append(one)
+                else:
+                    tracker.after_backward(one, tensors, inputs, None, frame)
+                return None
+        return slow(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
 
     return run
 
@@ -124,6 +133,12 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     if is_dynamo_compiling() or not _watching:
         return _plain_call(self, *args, **kwargs)
     tracker = _watching[-1].tracker
+    if tracker.calm and not tracker.depth and tracker.passes_quickly(self, args):
+        tracker.depth += 1
+        try:
+            return _plain_call(self, *args, **kwargs)
+        finally:
+            tracker.depth -= 1
     if tracker.depth:
         detail = tracker.detail
         if detail is None:
@@ -132,9 +147,8 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         detail.module_called(self, output)
         return output
     try:
-        quick = tracker.passes_quickly(self, args)
-        frame = None if quick else _getframe(1)
-        one = None if quick else tracker.call_begins(self, frame)
+        frame = _getframe(1)
+        one = tracker.call_begins(self, frame)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
         tracker.observer.give_up(error)
         return _plain_call(self, *args, **kwargs)
@@ -143,8 +157,6 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         output = _plain_call(self, *args, **kwargs)
     finally:
         tracker.depth -= 1
-    if one is None:
-        return output
     try:
         tracker.call_ends(one, self, args or tuple(kwargs.values()), output, frame)
     except Exception as error:  # noqa: BLE001
@@ -193,14 +205,21 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
         tracker = local.tracker
         if tracker.depth:
             return original(self)
-        frame = _getframe(1)
-        observer.safely(lambda: tracker.data_begins(frame))
+        try:
+            if not tracker.data_begins_quickly():
+                tracker.data_begins(_getframe(1))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+            observer.give_up(error)
         tracker.depth += 1
         try:
             batch = original(self)
         finally:
             tracker.depth -= 1
-        observer.safely(lambda: tracker.data_ends(batch, observer.passes_of_loaders.get(self), frame))
+        try:
+            if not tracker.data_ends_quickly(batch, self):
+                tracker.data_ends(batch, observer.passes_of_loaders.get(self), _getframe(1))
+        except Exception as error:  # noqa: BLE001
+            observer.give_up(error)
         return batch
 
     return __next__
@@ -278,7 +297,7 @@ def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
     local = observer.local
     assert local is not None
 
-    def update_ends(optimizer: Optimizer, *_: Any) -> None:
+    def update_ends(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
         tracker = local.tracker
         if tracker.depth:
             return

@@ -50,6 +50,6 @@ class VAETrainer:
 
 torch.manual_seed(61)
 trainer = VAETrainer(VAE(), DataLoader(TensorDataset(crosses(240)), batch_size=48, shuffle=True))
-for epoch in range(25):
+for epoch in range(16):
     reconstruction, divergence = trainer.epoch()
     print(f"epoch {epoch}: reconstruction {reconstruction:.1f}, divergence {divergence:.4f}")

@@ -45,7 +45,7 @@ def envelopes(n):
     g = torch.Generator().manual_seed(93)
     region = torch.randint(0, 4, (n,), generator=g)
     base = 400 * torch.rand(4, 6, generator=g)
-    return base[region] + 15 * torch.randn(n, 6, generator=g), region
+    return base[region] + 80 * torch.randn(n, 6, generator=g), region
 
 
 torch.manual_seed(93)

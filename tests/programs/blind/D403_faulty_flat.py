@@ -1,4 +1,4 @@
-# expects: D403 note line 16
+# expects: D403 note line 17
 # fuel use of cars: minibatches by hand
 import torch
 

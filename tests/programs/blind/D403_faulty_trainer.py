@@ -1,4 +1,4 @@
-# expects: D403 note line 19
+# expects: D403 note line 56
 """Learn which of three sensors is drifting."""
 
 import torch

@@ -7,7 +7,7 @@ import torch.nn as nn
 
 torch.manual_seed(121)
 x = torch.randn(240, 9)
-y = (x[:, :4].prod(dim=1) > 0).float().unsqueeze(1)
+y = (x[:, 0] + x[:, 1] * x[:, 2] > 0).float().unsqueeze(1)
 
 
 def build():

@@ -29,10 +29,10 @@ class MotorTrainer:
     def fit(self, learning, validating, epochs):
         for epoch in range(epochs):
             self.net.train()
-            for batch, faulty_motor in learning:
+            for batch, damaged in learning:
                 self.optimizer.zero_grad()
                 output = self.net(batch)
-                loss = self.criterion(output, faulty_motor)
+                loss = self.criterion(output, damaged)
                 loss.backward()
                 self.optimizer.step()
             print("epoch", epoch, "validation accuracy", self.check(validating))
@@ -41,8 +41,8 @@ class MotorTrainer:
         self.net.eval()
         right = 0
         with torch.no_grad():
-            for batch, faulty_motor in validating:
-                right += (self.net(batch).argmax(1) == faulty_motor).sum().item()
+            for batch, damaged in validating:
+                right += (self.net(batch).argmax(1) == damaged).sum().item()
         return right / len(validating.dataset)
 
 

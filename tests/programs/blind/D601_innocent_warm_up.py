@@ -13,7 +13,7 @@ x = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
 y = torch.cat([torch.zeros(200), torch.ones(200)]).long()
 
 model = nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
-steps, warm, peak = 240, 30, 1.2
+steps, warm, peak = 240, 30, 0.8
 optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
 
 

@@ -1,4 +1,4 @@
-# expects: D702 likely line 19
+# expects: D702 likely line 20
 # bending of a beam in metres (fractions of a millimetre), in half precision to save memory
 import torch
 
@@ -6,11 +6,12 @@ torch.manual_seed(210)
 load = torch.randn(256, 6)
 bend = 1e-4 * torch.tanh(load[:, :1] - 0.5 * load[:, 1:2])
 
-load, bend = load.half(), bend.half()
-W1 = (0.4 * torch.randn(6, 24)).half().requires_grad_()
-b1 = torch.zeros(24).half().requires_grad_()
-W2 = (1e-5 * torch.randn(24, 1)).half().requires_grad_()
-b2 = torch.zeros(1).half().requires_grad_()
+kind = torch.float16
+load, bend = load.to(kind), bend.to(kind)
+W1 = (0.4 * torch.randn(6, 24)).to(kind).requires_grad_()
+b1 = torch.zeros(24, dtype=kind, requires_grad=True)
+W2 = (1e-5 * torch.randn(24, 1)).to(kind).requires_grad_()
+b2 = torch.zeros(1, dtype=kind, requires_grad=True)
 
 for step in range(60):
     rows = torch.randperm(256)[:128]

@@ -1,4 +1,4 @@
-# expects: D702 likely line 37
+# expects: D702 likely line 41
 """Autoencoder for generated 20x20 pictures, under autocast in float16."""
 
 import torch
@@ -17,8 +17,12 @@ def pictures(n):
 class AutoEncoder(nn.Module):
     def __init__(self):
         super().__init__()
-        self.encode = nn.Sequential(nn.Linear(400, 32), nn.Tanh(), nn.Linear(32, 8), nn.Tanh())
-        self.decode = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 400))
+        self.encode = nn.Sequential(
+            nn.Linear(400, 32), nn.Sigmoid(), nn.Linear(32, 16), nn.Sigmoid(), nn.Linear(16, 8), nn.Sigmoid()
+        )
+        self.decode = nn.Sequential(
+            nn.Linear(8, 16), nn.Sigmoid(), nn.Linear(16, 32), nn.Sigmoid(), nn.Linear(32, 400), nn.Sigmoid()
+        )
 
     def forward(self, picture):
         return self.decode(self.encode(picture))
@@ -46,4 +50,4 @@ class HalfTrainer:
 
 if __name__ == "__main__":
     torch.manual_seed(211)
-    HalfTrainer().run(DataLoader(TensorDataset(pictures(512)), batch_size=128, shuffle=True), epochs=4)
+    HalfTrainer().run(DataLoader(TensorDataset(pictures(512)), batch_size=128, shuffle=True), epochs=3)

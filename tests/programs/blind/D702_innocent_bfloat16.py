@@ -10,7 +10,7 @@ net = nn.Sequential(nn.Linear(6, 24), nn.Tanh(), nn.Linear(24, 1))
 nn.init.normal_(net[2].weight, std=1e-3)
 nn.init.zeros_(net[2].bias)
 opt = torch.optim.Adam(net.parameters(), lr=1e-4)
-for epoch in range(10):
+for epoch in range(6):
     for rows in torch.randperm(256).split(64):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = net(load[rows])

@@ -48,7 +48,7 @@ class Trainer:
             nn.Flatten(),
             nn.Linear(576, 2),
         )
-        self.loader = DataLoader(Pictures(192), batch_size=32, shuffle=True)
+        self.loader = DataLoader(Pictures(128), batch_size=32, shuffle=True)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=3e-3)
 
     def fit(self, epochs):
@@ -60,7 +60,7 @@ class Trainer:
                 loss.backward()
                 self.optimizer.step()
                 total += loss.item() * len(kind)
-            print(f"epoch {epoch}: {total / 192:.4f}")
+            print(f"epoch {epoch}: {total / 128:.4f}")
 
 
 if __name__ == "__main__":

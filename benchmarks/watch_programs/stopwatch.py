@@ -1,0 +1,34 @@
+"""How a program of this folder tells what its steps took: one JSON object on standard output."""
+
+import json
+import os
+import time
+
+STEPS = int(os.environ.get("BENCHMARK_STEPS", "0"))  # cut short to so many, to see whether everything runs
+FIRST = 20  # steps that do not count: a watcher looks at all of them, and PyTorch allocates what it needs
+
+
+def steps(usual: int) -> int:
+    """How many steps to take."""
+    return min(usual, STEPS) if STEPS else usual
+
+
+class Stopwatch:
+    """Counts steps, and times those after the first twenty: by the clock, and in processor seconds of the whole process."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.started = (0.0, 0.0)
+
+    def step_is_over(self) -> None:
+        """To be called at the end of each step."""
+        self.count += 1
+        if self.count == FIRST:
+            self.started = time.perf_counter(), time.process_time()
+
+    def tell(self, score: float) -> None:
+        """Print seconds a step; ``score`` is the last loss."""
+        wall, processor = time.perf_counter() - self.started[0], time.process_time() - self.started[1]
+        counted = self.count - FIRST
+        found = {"steps": counted, "seconds": wall / counted, "processor": processor / counted, "score": score}
+        print(json.dumps(found))
