@@ -17,6 +17,7 @@ from pathlib import Path
 from child import run
 from jobs import JOBS, Job
 from machine import machine, machine_text
+from progress import say
 from tables import Samples, markdown, result, table, write_into
 
 
@@ -61,23 +62,16 @@ def measure(job: Job, contenders: Sequence[str], rounds: int, *, threads: int = 
     samples: Samples = {name: [] for name in contenders}
     for number in range(rounds):
         for name in contenders if number % 2 == 0 else reversed(contenders):
-            _say(f"{job.key}, round {number + 1} of {rounds}: {name} …")
+            say(f"{job.key}, round {number + 1} of {rounds}: {name} …")
             with tempfile.TemporaryDirectory() as folder:
                 command = job.command(name, threads=threads, rows=rows)
                 samples[name].append(run(command, {"DESCEND_RUNS": folder}))
-    _say("")
+    say("")
     return samples
 
 
 def _is_here(contender: str) -> bool:
     return contender != "jax" or find_spec("jax") is not None
-
-
-def _say(text: str) -> None:
-    """What is running now, on a line that is written over; only where somebody watches."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{text}")
-        sys.stderr.flush()
 
 
 if __name__ == "__main__":

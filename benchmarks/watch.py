@@ -14,8 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import watched
-from child import finish
+from child import ChildFailedError, finish
 from machine import machine, machine_text
+from progress import say
 from tables import write_into
 from watched import PROGRAMS, START, Pair, Run
 
@@ -56,8 +57,15 @@ def measure(name: str, rounds: int, steps: int | None = None) -> list[Pair]:
     pairs = []
     for number in range(rounds):
         ways = watched.ways_of(name)
-        runs = {way: run_once(name, way, steps) for way in (ways if number % 2 == 0 else reversed(ways))}
+        runs = {}
+        for way in ways if number % 2 == 0 else reversed(ways):
+            say(f"{name}, round {number + 1} of {rounds}: {way} …")
+            runs[way] = run_once(name, way, steps)
+        scores = {way: run.score for way, run in runs.items()}
+        if len(set(scores.values())) > 1:
+            raise ChildFailedError(f"{name} does not end with the same loss: {scores}")
         pairs.append(Pair(runs["plain"], runs["watched"], runs.get("fast")))
+    say("")
     return pairs
 
 

@@ -2,7 +2,9 @@
 
 import json
 import math
+import runpy
 import sys
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -176,3 +178,114 @@ def test_from_the_command_to_one_json_object(capsys: pytest.CaptureFixture[str])
         assert only["peak_mb"] > 50
     assert job["targets"][0]["median"] > 0
     assert found["machine"]["cores"] >= 1
+
+
+WATCHED_PROGRAMS = sorted(
+    path.stem for path in (BENCHMARKS / "watch_programs").glob("*.py") if path.stem != "stopwatch"
+)
+
+
+def run_of(processor: float, *, peak_mb: float = 300.0, processor_wall: float = 3.0, told: float | None = None):
+    make = import_module("watched").Run
+    return make(100, 2 * processor, processor, 0.5, 4.0, processor_wall, peak_mb, told)
+
+
+def test_every_program_is_listed():
+    watched = import_module("watched")
+    assert sorted([*watched.PROGRAMS, watched.START]) == WATCHED_PROGRAMS
+
+
+@pytest.mark.parametrize("name", WATCHED_PROGRAMS)
+def test_a_program_times_its_steps(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.syspath_prepend(str(BENCHMARKS / "watch_programs"))
+    monkeypatch.setattr(import_module("stopwatch"), "STEPS", 23)
+    state = torch.get_rng_state()
+    try:
+        runpy.run_path(str(BENCHMARKS / "watch_programs" / f"{name}.py"), run_name="__main__")
+    finally:
+        torch.set_rng_state(state)
+    printed = capsys.readouterr().out
+    if name == "nothing":
+        assert printed == ""
+        return
+    found = json.loads(printed)
+    assert found["steps"] == (46 - 20 if name == "scores" else 23 - 20)
+    assert found["seconds"] > 0
+    assert found["processor"] >= 0
+    assert math.isfinite(found["score"])
+
+
+def test_what_watching_costs_is_a_row_for_each_program_and_one_for_each_limit():
+    watched = import_module("watched")
+    slow = [
+        watched.Pair(run_of(1e-3), run_of(1.02e-3, peak_mb=350, processor_wall=4.0, told=0.45)),
+        watched.Pair(run_of(2e-3), run_of(2.20e-3, peak_mb=360, processor_wall=4.0, told=0.55)),
+        watched.Pair(run_of(1e-3), run_of(1.04e-3, peak_mb=340, processor_wall=4.0, told=0.50)),
+    ]
+    short = [watched.Pair(run_of(80e-6), run_of(96e-6, processor_wall=3.6))]
+    start = [watched.Pair(run_of(1.0), run_of(1.0, processor_wall=3.25))]
+    text = watched.text({"cnn": slow, "tiny": short, "nothing": start})
+    rows = {" ".join(line.split()) for line in text.splitlines()}
+    assert "two convolutions, batch norm, AdamW 1,000 1,040 40.0 1.040 1.02 to 1.10 +50 0.67" in rows
+    assert "1,000 tiny steps of nn.Linear 80 96 16.0 1.200 1.20 to 1.20 +0" in rows
+    assert "ratio of longer steps, median of the programs 1.040× at most 1.03× missed" in rows
+    assert "ratio of longer steps, worst program 1.040× at most 1.1× met" in rows
+    assert "steps under 100 µs, worst program 16.0 µs at most 15 µs missed" in rows
+    assert "start and end, over importing torch 0.25 s at most 0.3 s met" in rows
+    assert "memory, worst program 50.0 MB at most 100 MB met" in rows
+    assert not any("--fast" in row for row in rows)
+
+
+def test_fast_loading_is_compared_with_the_plain_program():
+    watched = import_module("watched")
+    text = watched.markdown({"two_layer": [watched.Pair(run_of(4e-3), run_of(4e-3), run_of(1e-3))]})
+    assert "| --fast, MNIST, DataLoader, two layers, Adam | 4.000× | at least 3.5× | met |" in text.splitlines()
+
+
+def test_a_watched_program_ends_with_the_same_loss(capsys: pytest.CaptureFixture[str]):
+    import_module("watch").main(["tiny", "nothing", "--rounds", "1", "--steps", "40", "--json"])
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    (pair,) = found["programs"]["tiny"]
+    assert pair["plain"]["steps"] == pair["watched"]["steps"] == 20
+    assert pair["plain"]["score"] == pair["watched"]["score"]
+    assert pair["plain"]["told"] is None
+    assert pair["watched"]["told"] > 0
+    (start,) = found["programs"]["nothing"]
+    assert start["watched"]["processor_wall"] > 0
+    assert "1,000 tiny steps of nn.Linear" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["softmaks"], "there is no program softmaks; the programs are scores, line, softmax, layers"),
+        (["--rounds", "0"], "--rounds takes a number from 1 up"),
+        (["--steps", "20"], "--steps takes a number from 21 up: the first 20 do not count"),
+    ],
+)
+def test_what_the_benchmark_of_watching_cannot_do(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        import_module("watch").main(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_programs_that_end_differently_are_no_comparison(monkeypatch: pytest.MonkeyPatch):
+    watch = import_module("watch")
+    losses = iter([0.5, 0.25])
+    monkeypatch.setattr(watch, "run_once", lambda *_: replace(run_of(1e-3), score=next(losses)))
+    with pytest.raises(import_module("child").ChildFailedError, match=r"line does not end with the same loss: .*0\.25"):
+        watch.measure("line", 1)
+
+
+def test_a_page_has_a_place_for_each_script(tmp_path: Path):
+    tables = import_module("tables")
+    page = tmp_path / "page.md"
+    mark = tables.BEGIN.replace("train.py", "watch.py")
+    page.write_text(f"{tables.BEGIN}\nold\n{tables.END}\n{mark}\nold too\n{tables.END}\n", encoding="utf-8")
+    tables.write_into(page, "of watching", of="watch.py")
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert "old" in lines
+    assert "old too" not in lines
+    assert lines.index("of watching") > lines.index(mark)

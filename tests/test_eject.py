@@ -134,7 +134,7 @@ def assert_plain(text):
             names |= {name.name.partition(".")[0] for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module.partition(".")[0])
-    assert names <= {"gzip", "math", "pathlib", "sys", "torch", "nets"}
+    assert names <= {"gzip", "itertools", "math", "pathlib", "sys", "torch", "nets"}
 
 
 # The built-in sets
@@ -206,7 +206,7 @@ def test_every_optimizer(options, data, gradients):
 @pytest.mark.parametrize("validation", [0.0, 0.2])
 def test_every_schedule(schedule, optimizer, validation):
     every = {"schedule_every": 1, "schedule_factor": 0.3} if schedule in ("step", "plateau") else {}
-    rates = {"schedule": schedule, "optimizer": optimizer, "lr": 0.3, "validation": validation, "epochs": 12}
+    rates = {"schedule": schedule, "optimizer": optimizer, "lr": 3.0, "validation": validation, "epochs": 12}
     run = train(DATA["classes"], **rates, **every, batch_size=50)
     with run.record() as record:
         assert len(set(record.steps().rate)) > 1
@@ -225,6 +225,8 @@ def test_every_schedule(schedule, optimizer, validation):
         ("images", {"model": "cnn", "shuffle": False, "batch_size": 33}),
         ("images", {"model": "softmax", "initial": "xavier", "shuffle": False}),
         ("images", {"model": "mlp", "sizes": [33, 17], "activation": "tanh", "clip": 0.1}),
+        ("two", {"sizes": [5, 6, 7, 8, 9], "initial": "xavier", "gradients": "autograd"}),
+        ("images", {"model": "mlp", "sizes": [5, 6, 7, 8], "initial": "normal"}),
         ("few", {"batch_size": "all", "epochs": 300}),
         ("few", {"model": "linear", "initial": "normal", "optimizer": "sgd", "lr": 0.01, "batch_size": 5}),
     ],

@@ -148,13 +148,25 @@ def test_standardising_needs_fewer_epochs_for_the_same_loss():
     scaled = two.standardised()
     assert scaled.floor == pytest.approx(two.floor)
     assert scaled.eigenvalues[-1] <= 2 * 2 + 1e-9
-    needed = epochs_needed(two, TWO_START, 0.01, share=1e-4)
+    needed = epochs_needed(two, TWO_START, 0.01)
+    assert needed.loss == pytest.approx(1.01 * two.floor)
     assert needed.standardised < 100
     assert needed.now > 10_000
     assert needed.standardised_rate == pytest.approx(2 / (scaled.eigenvalues[0] + scaled.eigenvalues[-1]))
-    path = scaled.descent(TWO_START, needed.standardised_rate)
-    wanted = two.floor + 1e-4 * (two.loss(TWO_START) - two.floor)
-    assert path.loss(needed.standardised) <= wanted < path.loss(needed.standardised - 1)
+    for path, epochs in (
+        (two.descent(TWO_START, 0.01), needed.now),
+        (scaled.descent(TWO_START, needed.standardised_rate), needed.standardised),
+    ):
+        assert path.loss(epochs) <= needed.loss < path.loss(epochs - 1)
+
+
+def test_rows_on_a_line_need_epochs_too():
+    line = Landscape.of([[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+    needed = epochs_needed(line, [0.0, 0.0], 0.1)
+    assert line.floor == pytest.approx(0, abs=1e-25)
+    assert needed.loss == pytest.approx(1e-6 * line.loss([0.0, 0.0]))
+    assert line.descent([0.0, 0.0], 0.1).loss(needed.now) <= needed.loss
+    assert epochs_needed(line, [0.0, 0.0], 10.0).now is None
 
 
 def test_one_feature_standardised_has_the_same_curvature_everywhere():

@@ -594,3 +594,15 @@ def test_a_printed_loss_close_to_the_mean_misleads_nobody() -> None:
     trained(collector, [1.0, 1.0, 1.0, 0.51, 0.5, 0.5], epoch=lambda step: (step - 1) // 3 + 1)
     collector(Printed(6, "Epoch 2, Loss = 0.5000", (SCRIPT, 8)))
     assert built(collector)["printed_loss"] is None
+
+
+def test_a_printed_loss_of_another_training_is_no_epochs() -> None:
+    collector = WatchCollector()
+    trained(collector, [1.0, 0.8, 0.6], names=("w",), epoch=lambda _: 1)
+    trained(collector, [1.0, 0.8, 0.6], first=4, names=("v",), epoch=lambda _: 2)
+    collector(Printed(6, "loss 0.6000", (SCRIPT, 8)))
+    assert built(collector)["printed_loss"] is None
+    single = WatchCollector()
+    trained(single, [1.0, 0.8, 0.6], epoch=lambda _: 1)
+    single(Printed(3, "loss 0.6000", (SCRIPT, 8)))
+    assert built(single)["printed_loss"] is None

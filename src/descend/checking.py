@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markdown import Markdown
 
 from descend.check.catalogue import page
 from descend.check.examine import Examination, examine
@@ -59,6 +58,8 @@ def show_examination(name: str, examination: Examination, console: Console) -> N
 
 def show_page(code: str, console: Console) -> None:
     """Print the page that explains a finding. Raises UsageError for a code that does not exist."""
+    from rich.markdown import Markdown  # at the end of every watched program nobody waits for it
+
     console.print(Markdown(page(code)), width=min(console.width, WIDEST))
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _PAGE_WIDTH = 100
 _CELL = "cell {}"
 _MOST_TENSORS = 20  # in the table of a pause
+_BY_INTERRUPT = 128 + signal.SIGINT
 _FLAGS_WITH_A_VALUE = ("--name", "--runs", "--json", "--pause")
 _PAUSE_FLAG = "--pause"
 
@@ -154,6 +155,8 @@ class Watched:
             )
             if report is not None:
                 self._tell(report)
+        if self._ending.exit_status == _BY_INTERRUPT:
+            _be_interrupted_still()
 
     def _program(self, arguments: Sequence[str]) -> Program:
         wanted, path = self._wanted, Path(self._wanted.target)
@@ -337,7 +340,7 @@ class Ending:
 def how_it_ended(error: BaseException, sources: Mapping[str, str]) -> Ending:
     """How a program ended that let out this error. ``sources``: its text, by the names of its files or cells."""
     if isinstance(error, KeyboardInterrupt):
-        return Ending("interrupted", None, 128 + signal.SIGINT)
+        return Ending("interrupted", None, _BY_INTERRUPT)
     if isinstance(error, SystemExit):
         if error.code in (None, 0):
             return Ending("finished")
@@ -357,6 +360,12 @@ def _crash_of(error: BaseException, sources: Mapping[str, str]) -> dict[str, Any
     from descend.watch.files import own_files
 
     return explain_error(error, own_files(), sources)
+
+
+def _be_interrupted_still() -> None:
+    """Python ends by the signal when the last text that was run as code let out an interrupt; we have imported modules since."""
+    with contextlib.suppress(KeyboardInterrupt):
+        exec("raise KeyboardInterrupt")  # noqa: S102
 
 
 def source_of(path: str) -> dict[str, str]:

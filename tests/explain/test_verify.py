@@ -137,3 +137,14 @@ def test_the_nearest_kink_is_named():
     margins = [("linear", None), ("relu", 1e-9), ("abs", 1e-3)]
     assert worst_kink(margins, 1e-6) == "relu"
     assert worst_kink(margins, 1e-12) == ""
+
+
+def test_rounding_is_not_held_against_a_gradient_that_is_nothing():
+    """A bias before batch normalisation: its gradient is 0, and float32 gives some 1e-9."""
+    assert compare(3e-9, 1e-18, difference(0.0, error=1e-15)).agrees is False
+    assert compare(3e-9, 1e-18, difference(0.0, error=1e-15), beside=0.5).agrees is True
+    assert compare(0.2, 0.0, None, beside=0.5).agrees is False
+    shown, closed = torch.tensor([3e-9, -2e-9]), torch.tensor([1e-18, 0.0]).double()
+    assert not compare_all(shown, closed).agrees
+    assert compare_all(shown, closed, beside=0.5).agrees
+    assert not compare_all(torch.tensor([0.2, 0.0]), closed, beside=0.5).agrees

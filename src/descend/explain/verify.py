@@ -81,17 +81,19 @@ def compare(
     differences: Difference | None,
     *,
     largest: float | None = None,
+    beside: float = 0.0,
     dtype: torch.dtype = torch.float32,
     kink_of: str = "",
 ) -> Verdict:
     """Ask both witnesses about one entry of a gradient.
 
     shown: as the run computed it, in ``dtype``. closed_form: its value, or the error that says why there is none. largest: the
-    gradient's largest entry in size; agreement is counted from its first digit, as that is what rounding follows. kink_of: the
-    operation whose kink is near, where that is known (``relu``).
+    gradient's largest entry in size; agreement is counted from its first digit, as that is what rounding follows. beside: the
+    largest entry of all gradients of the step: what is nothing but rounding beside it is not held against a gradient that is 0
+    (a bias before batch normalisation). kink_of: the operation whose kink is near, where that is known (``relu``).
     """
-    size = max(abs(shown), abs(largest or 0.0))
-    tolerance = _TOLERANCES.get(dtype, 1e-4)
+    tolerance = _tolerance(dtype)
+    size = max(abs(shown), abs(largest or 0.0), _rounding(dtype) * abs(beside) / tolerance)
     return Verdict(
         shown,
         (_closed_form(shown, closed_form, size, tolerance), _differences(shown, differences, size, tolerance, kink_of)),
@@ -110,20 +112,33 @@ class Agreement:
     agrees: bool
 
 
-def compare_all(shown: Tensor, closed_form: Tensor) -> Agreement:
-    """A gradient as the run computed it beside its closed form, of one shape; all entries count."""
+def compare_all(shown: Tensor, closed_form: Tensor, *, beside: float = 0.0) -> Agreement:
+    """A gradient as the run computed it and its closed form, of one shape; all entries count. beside: as for :func:`compare`."""
     assert shown.shape == closed_form.shape, f"{tuple(shown.shape)} beside {tuple(closed_form.shape)}"
     ours, theirs = closed_form.detach().double().cpu(), shown.detach().double().cpu()
     if not ours.numel():
         return Agreement(_MOST_DIGITS, (), 0.0, agrees=True)
     equal = (ours == theirs) | (ours.isnan() & theirs.isnan())
     off = torch.where(equal, 0.0, (ours - theirs).abs()).nan_to_num(nan=math.inf)
-    finite = torch.where(ours.isfinite(), ours.abs(), 0.0)
-    largest = max(float(finite.max()), float(torch.where(theirs.isfinite(), theirs.abs(), 0.0).max()))
+    tolerance = _tolerance(shown.dtype)
+    largest = max(_largest(ours), _largest(theirs), _rounding(shown.dtype) * abs(beside) / tolerance)
     place = int(off.argmax())
     share = float(off.flatten()[place]) / largest if float(off.flatten()[place]) else 0.0
     worst = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), ours.shape))
-    return Agreement(_digits(share), worst, share, share <= _TOLERANCES.get(shown.dtype, 1e-4))
+    return Agreement(_digits(share), worst, share, share <= tolerance)
+
+
+def _tolerance(dtype: torch.dtype) -> float:
+    return _TOLERANCES.get(dtype, 1e-4)
+
+
+def _rounding(dtype: torch.dtype) -> float:
+    """What rounding may add up to in a gradient, as a share of the largest there is."""
+    return 64 * torch.finfo(dtype if dtype.is_floating_point else torch.float32).eps
+
+
+def _largest(tensor: Tensor) -> float:
+    return float(torch.where(tensor.isfinite(), tensor.abs(), 0.0).max())
 
 
 def _closed_form(shown: float, found: float | NotCovered | None, size: float, tolerance: float) -> Witness:

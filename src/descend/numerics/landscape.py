@@ -193,27 +193,33 @@ class Descent:
 
 @dataclass(frozen=True)
 class Needed:
-    """How many epochs bring the loss within a share of its start above the floor; None where no number does."""
+    """How many epochs bring the loss close to its floor; None where no number does."""
 
+    loss: float
+    """What counts as close: the loss to come to."""
     now: int | None
     """At the learning rate of the run."""
     standardised: int | None
     """Once every feature is standardised, at the learning rate below."""
     standardised_rate: float
-    """The constant learning rate whose slowest direction is fastest there."""
+    """The constant learning rate that is best there in the long run."""
 
 
 def epochs_needed(landscape: Landscape, start: ArrayLike, lr: float, share: float = 0.01) -> Needed:
-    """Epochs until the loss is no more than ``floor + share·(loss at the start − floor)``, now and after standardising.
+    """Epochs until the loss is within ``share`` of its floor, now and after standardising.
 
+    Where the floor is nothing beside the loss at the start (the rows lie on a line), close is a millionth of that loss above it.
     The standardised features are started from the same numbers, and have to come to the same loss.
     """
     now = landscape.descent(start, lr)
-    excess = share * now.excess(0)
+    above = share * landscape.floor
+    if landscape.floor < 1e-6 * now.loss(0):
+        above = 1e-6 * now.loss(0)
     scaled = landscape.standardised()
-    wanted = excess + landscape.floor - scaled.floor
+    wanted = landscape.floor + above
     return Needed(
-        now.epochs_until(excess),
-        scaled.descent(start, scaled.best_rate).epochs_until(wanted),
+        wanted,
+        now.epochs_until(above),
+        scaled.descent(start, scaled.best_rate).epochs_until(wanted - scaled.floor),
         scaled.best_rate,
     )

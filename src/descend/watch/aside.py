@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
 
 from descend.watch.hooked import Replacement
 
@@ -29,6 +30,7 @@ def replacements(observer: "Observer") -> list[Replacement]:
     by_value = _clipping(observer, clip.clip_grad_value_, "value")
     return [
         Replacement(Optimizer, "__init__", _making(observer, Optimizer.__init__)),
+        Replacement(DataLoader, "__init__", _loading(observer, DataLoader.__init__)),
         Replacement(torch.amp.GradScaler, "unscale_", _unscaling(observer, torch.amp.GradScaler.unscale_)),
         *(Replacement(kind, "step", _scheduling(observer, vars(kind)["step"])) for kind in _schedulers()),
         Replacement(clip, "clip_grad_norm_", by_norm),
@@ -50,6 +52,15 @@ def _making(observer: "Observer", original: Callable[..., None]) -> Callable[...
     def __init__(self: Optimizer, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         original(self, *args, **kwargs)
         _tell(observer, "optimizer_made", self, _getframe(1))
+
+    return __init__
+
+
+def _loading(observer: "Observer", original: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(original)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        original(self, *args, **kwargs)
+        _tell(observer, "loader_made", self, _getframe(1))
 
     return __init__
 

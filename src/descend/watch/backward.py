@@ -56,7 +56,7 @@ class Backward:
             self.site.witness = weakref.ref(min(leaves, key=Tensor.numel))
         if sum(leaf.nbytes for leaf in leaves) <= _HELD:
             self.leaves = list(leaves)
-            self.versions = [leaf._version for leaf in leaves]  # noqa: SLF001 - the counter has no public name
+            self.versions = [leaf._version for leaf in leaves]
         else:
             self.hold_witness()
 
@@ -67,10 +67,10 @@ class Backward:
         if witness is None:
             return False
         self.witness = witness
-        self.version = witness._version  # noqa: SLF001
+        self.version = witness._version
         self.gradient = gradient = witness.grad
         if gradient is not None:
-            self.gradient_version = gradient._version  # noqa: SLF001
+            self.gradient_version = gradient._version
         if self.site.way == "value":
             with quiet():
                 self.copy = witness.detach().clone()
@@ -85,16 +85,16 @@ class Backward:
             return any(one is witness for one in inputs)
         gradient = witness.grad
         return gradient is not self.gradient or (
-            gradient is not None and gradient._version != self.gradient_version  # noqa: SLF001
+            gradient is not None and gradient._version != self.gradient_version
         )
 
     def was_updated(self, kept: KeptParameters | None) -> str:
         """The way in which its leaves have been changed in place since, or ""."""
         for leaf, version in zip(self.leaves, self.versions, strict=False):
-            if leaf._version != version:  # noqa: SLF001
+            if leaf._version != version:
                 return "version"
         if self.witness is not None:
-            if self.witness._version != self.version:  # noqa: SLF001
+            if self.witness._version != self.version:
                 return "version"
             if self.copy is not None:
                 with quiet():

@@ -3,14 +3,14 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-from torch.optim import Optimizer
-
 from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
 
 if TYPE_CHECKING:
     from types import CodeType
+
+    from torch import nn
+    from torch.optim import Optimizer
 
     from descend.watch.observer import Observer
 

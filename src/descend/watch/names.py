@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from descend.watch.places import Places
 
 _DEEPEST = 3  # attributes and items that are followed from a variable
+_PLAIN = frozenset({float, int, bool, str, bytes, type(None)})  # hold nothing; a list of losses has many
 _WIDEST = 2_000  # items of one list or attributes of one object that are looked at
 
 Seen = tuple[str, tuple[int, ...], str]  # name, shape, how it was found
@@ -212,7 +213,7 @@ def _modules_in(value: Any, path: str, depth: int) -> Iterator[tuple[str, nn.Mod
 def _inside(value: Any) -> list[tuple[str, Any]]:
     """What stands inside a list, a dictionary or an object of a class of the user's, and how it is reached."""
     if isinstance(value, (list, tuple)):
-        return [(f"[{index}]", item) for index, item in enumerate(value[:_WIDEST])]
+        return [(f"[{index}]", item) for index, item in enumerate(value[:_WIDEST]) if type(item) not in _PLAIN]
     if isinstance(value, dict):
         return [(f".{key}", item) for key, item in list(value.items())[:_WIDEST] if isinstance(key, str)]
     if isinstance(value, (Tensor, ModuleType, type, str, bytes)) or type(value).__module__.startswith(

@@ -260,7 +260,7 @@ class Recording:
 
     def _source(self, tensor: Tensor) -> "int | _Outside":
         maker = self._makers.of(tensor)
-        if maker is not None:
+        if maker is not None and not (tensor.is_leaf and tensor.requires_grad):  # made in this step, yet a parameter
             return maker
         reference, source = self._gradients.get(id(tensor), (None, None))
         if reference is not None and source is not None and reference() is tensor:

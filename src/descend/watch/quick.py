@@ -27,7 +27,10 @@ class QuickSteps(Steps):
     """Steps of one thread, taken quickly while it is calm."""
 
     def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
-        """While it is calm: whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted."""
+        """Whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted.
+
+        Asked while it is calm.
+        """
         if self.quick_pass is not None or not _gradients_on() or _functions():
             return False
         self.quick_pass = module
@@ -46,7 +49,7 @@ class QuickSteps(Steps):
         if pending and pending[-1].site.way != "optimizer":
             one = pending[0]
             witness = one.witness
-            moved = witness is not None and witness._version != one.version  # noqa: SLF001
+            moved = witness is not None and witness._version != one.version
             if len(pending) > 1 or not moved or not self.close_quickly(_clock(), one.site.rate):
                 return False
         self.plain = False
@@ -60,7 +63,7 @@ class QuickSteps(Steps):
         self.rows = rows_in(batch)
         return True
 
-    def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:  # noqa: C901 - calls would cost more
+    def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:  # noqa: C901, PLR0912 - calls would cost more
         """A backward pass of a line that is known, in a step that nobody looks at: what nearly all passes of a long run are.
 
         None where anything is out of the ordinary, and nothing has been done then.
@@ -84,7 +87,7 @@ class QuickSteps(Steps):
             witness = last.witness
             if witness is None:
                 return None
-            version = witness._version  # noqa: SLF001
+            version = witness._version
             if version == last.version:
                 return None
         elif site.way != "optimizer":
@@ -112,7 +115,7 @@ class QuickSteps(Steps):
             one.version = version
             one.gradient = gradient = witness.grad
             if gradient is not None:
-                one.gradient_version = gradient._version  # noqa: SLF001
+                one.gradient_version = gradient._version
         return one
 
     def quick_update(self, optimizer: Optimizer) -> bool:

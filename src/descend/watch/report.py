@@ -144,7 +144,7 @@ class WatchCollector:
             "evaluations_left_out": self._counts["evaluations"] - len(self._evaluations),
             "looks": {"count": self._counts["looks"], "places": self._looks},
             "printed": self._counts["printed"],
-            "printed_loss": self._printed_loss(steps),
+            "printed_loss": self._printed_loss(steps) if len(trainings) == 1 else None,
             "reads": self._counts["reads"],
             "kept": {"sampled": len(self._phases.steps), "snapshots": self.movements.snapshots},
             "cost": {"seconds": cost, "share": cost / seconds if seconds > 0 else None},
@@ -284,8 +284,9 @@ class WatchCollector:
     def _printed_loss(self, steps: int) -> dict[str, Any] | None:
         """The loss that the script prints at the end of an epoch, where it is the last batch's and not the epoch's mean."""
         epochs = self._epochs(1, steps)
-        ends, last = {}, 0
-        for length in epochs:
+        ends: dict[int, int] = {}
+        last = 0
+        for length in epochs if len(epochs) > 1 else ():  # of a single one it is not sure that it is an epoch
             last += length
             ends[last] = length
         found = None

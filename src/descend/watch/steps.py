@@ -8,11 +8,10 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.watch.backward import Backward, Site
-from descend.watch.batches import LoaderPass
 from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_candidate
 from descend.watch.calm import Calm
 from descend.watch.detail import Detail, optimizer_parameters
@@ -118,6 +117,7 @@ class Steps(Calm):
         if loader is not None and not loader.trained:
             loader.trained = True
             self.epoch += 1
+            observer.tell("pass_trained", loader.loader() if loader.loader is not None else None, observer.step + 1)
         step = observer.count(self.epoch or 1, loss, self.rate, seconds, self.last_rows, at)
         self.pending = []
         self.updated = self.optimizing = False

@@ -205,7 +205,7 @@ class CrossEntropy(ClassLoss):
         shares, divisor = self.shares(arguments)[row], self.divisor(arguments)
         if not bool(shares.any()):
             return "0"
-        p = float(self.log_shares(arguments)[row, column])
+        p = float(self.log_shares(arguments)[row, column].exp())
         g = float(gradient.double().reshape(-1, 1).expand(self.terms(arguments).numel(), 1)[row])
         share, total = float(shares[column]), float(shares.sum())
         first = number(p) if abs(total - 1) < 1e-12 else f"{number(p)}·{number(total)}"

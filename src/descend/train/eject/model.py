@@ -3,7 +3,8 @@
 import ast
 import re
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from keyword import iskeyword
 from pathlib import Path
@@ -15,6 +16,8 @@ from descend.train.eject.facts import LONGEST_LINE, Facts, UserModel
 from descend.train.recipe import MODELS
 
 _OWN_SOURCE = str(Path("descend", "train", "step.py"))  # every record of a training keeps it
+_MOST_LAYERS_LISTED = 4  # linear ones; more are made in a loop
+_USUAL_BETAS, _USUAL_EPSILON = (0.9, 0.999), 1e-8  # PyTorch's own
 _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 _ACTIVATIONS = {"relu": "nn.ReLU()", "tanh": "nn.Tanh()", "sigmoid": "nn.Sigmoid()"}
 
@@ -185,23 +188,38 @@ def _two_letters(facts: Facts) -> list[str]:
 
 def _stack(facts: Facts) -> list[str]:
     drawn = facts.recipe.initial != "default"
-    layers = _cnn(facts) if facts.recipe.model == "cnn" else _linear_layers(facts, drawn=drawn)
-    lines = ["model = nn.Sequential(  # for B rows at once", *(f"    {layer}" for layer in layers), ")"]
+    if facts.recipe.model == "cnn":
+        return ["model = nn.Sequential(  # for B images at once", *(f"    {layer}" for layer in _cnn(facts)), ")"]
+    linear = "nn.utils.skip_init(nn.Linear, {}, {})" if drawn else "nn.Linear({}, {})"
+    recipe = facts.recipe
+    widths = (facts.inputs, *(recipe.sizes if recipe.model == "mlp" else ()), facts.outputs)
+    flat = [] if len(facts.feature_shape) == 1 else ["nn.Flatten()"]
+    if len(widths) - 1 > _MOST_LAYERS_LISTED:
+        lines = _loop_over(widths, flat, linear.format("inputs", "outputs"), _ACTIVATIONS[recipe.activation])
+    else:
+        lines = ["model = nn.Sequential(  # for B rows at once"]
+        lines += [f"    {layer},  # (B, {facts.inputs})" for layer in flat]
+        for number, (inputs, outputs) in enumerate(pairwise(widths), 1):
+            lines.append(f"    {linear.format(inputs, outputs)},  # (B, {outputs})")
+            lines += [f"    {_ACTIVATIONS[recipe.activation]},"] if number < len(widths) - 1 else []
+        lines.append(")")
     if drawn:
-        lines += ["with torch.no_grad():  # initial values; skip_init has drawn none", *_initial(facts.recipe.initial)]
+        # Every second layer is a linear one.
+        filled = _initial(recipe.initial, [f"for layer in model[{len(flat)}::2]:"])
+        lines += ["with torch.no_grad():  # initial values; skip_init has drawn none", *filled]
     return lines
 
 
-def _linear_layers(facts: Facts, *, drawn: bool) -> list[str]:
-    recipe = facts.recipe
-    linear = "nn.utils.skip_init(nn.Linear, {}, {})" if drawn else "nn.Linear({}, {})"
-    widths = (facts.inputs, *(recipe.sizes if recipe.model == "mlp" else ()), facts.outputs)
-    layers = [f"nn.Flatten(),  # (B, {facts.inputs})"] if len(facts.feature_shape) > 1 else []
-    for number, (inputs, outputs) in enumerate(pairwise(widths), 1):
-        layers.append(f"{linear.format(inputs, outputs)},  # (B, {outputs})")
-        if number < len(widths) - 1:
-            layers.append(f"{_ACTIVATIONS[recipe.activation]},")
-    return layers
+def _loop_over(widths: Sequence[int], flat: Sequence[str], linear: str, activation: str) -> list[str]:
+    """A stack of many layers."""
+    numbers = textwrap.wrap(f"widths = ({', '.join(map(str, widths))})", LONGEST_LINE, subsequent_indent="    ")
+    return [
+        *numbers,
+        f"layers = [{', '.join(flat)}]",
+        "for inputs, outputs in itertools.pairwise(widths):",
+        f"    layers += [{linear}, {activation}]  # (B, outputs)",
+        "model = nn.Sequential(*layers[:-1])  # for B rows at once; nothing bends the last output",
+    ]
 
 
 def _cnn(facts: Facts) -> list[str]:
@@ -219,18 +237,18 @@ def _cnn(facts: Facts) -> list[str]:
     ]
 
 
-def _initial(how: str) -> list[str]:
-    """Lines that fill every linear layer, drawing what a script that writes ``x @ w + b`` would draw."""
+def _initial(how: str, layers: Sequence[str]) -> list[str]:
+    """Lines that fill every linear layer, drawing what a script that writes ``x @ w + b`` would draw; ``layers`` walks them."""
     if how == "zeros":
         return ["    for w in model.parameters():", "        w.zero_()"]
     scale = " / math.sqrt(layer.in_features)" if how == "xavier" else ""
     bias = "layer.bias.zero_()" if how == "xavier" else "layer.bias.copy_(torch.randn(layer.out_features))"
+    inside = "    " * (len(layers) + 1)
     return [
-        "    for layer in model.modules():",
-        "        if isinstance(layer, nn.Linear):",
-        f"            w = torch.randn(layer.in_features, layer.out_features){scale}  # (in, out)",
-        "            layer.weight.copy_(w.T)  # (out, in)",
-        f"            {bias}  # (out,)",
+        *(f"    {line}" for line in layers),
+        f"{inside}w = torch.randn(layer.in_features, layer.out_features){scale}  # (in, out)",
+        f"{inside}layer.weight.copy_(w.T)  # (out, in)",
+        f"{inside}{bias}  # (out,)",
     ]
 
 
@@ -251,7 +269,8 @@ def _user(facts: Facts, user: UserModel) -> list[str]:
             f"    model.eval()(torch.zeros({example}))  # its lazy layers take their sizes from it",
         ]
     if drawn:
-        lines += ["with torch.no_grad():", *_initial(facts.recipe.initial)]
+        walk = ["for layer in model.modules():", "    if isinstance(layer, nn.Linear):"]
+        lines += ["with torch.no_grad():", *_initial(facts.recipe.initial, walk)]
     return [line for line in lines if line]
 
 
@@ -262,8 +281,13 @@ def _optimizer(facts: Facts) -> list[str]:
             return ["velocities = [torch.zeros_like(w) for w in parameters]  # what is kept of the last changes"]
         return []
     rate = "highest_rate" if facts.has_rate_function else "learning_rate"
-    settings = [f"lr={rate}", f"betas=({recipe.beta1!r}, {recipe.beta2!r})", f"eps={recipe.epsilon!r}"]
-    settings += [f"weight_decay={recipe.weight_decay!r}"] if recipe.weight_decay or recipe.optimizer == "adamw" else []
+    settings = [f"lr={rate}"]
+    if (recipe.beta1, recipe.beta2) != _USUAL_BETAS:
+        settings.append(f"betas=({recipe.beta1!r}, {recipe.beta2!r})")
+    if recipe.epsilon != _USUAL_EPSILON:
+        settings.append(f"eps={recipe.epsilon!r}")
+    if recipe.weight_decay or recipe.optimizer == "adamw":
+        settings.append(f"weight_decay={recipe.weight_decay!r}")
     settings += ["fused=True"]
     made, arguments = (
         f"optimizer = torch.optim.{_OPTIMIZERS[recipe.optimizer]}",

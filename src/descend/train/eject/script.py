@@ -90,7 +90,11 @@ def write_script(info: RunInfo, sources: Mapping[str, str], steps: int, output: 
     needs_rows = f"with_name({quoted(rows.name)})" in text
     for path in (output, rows) if needs_rows else (output,):
         if path.exists():
-            raise UsageError(f"there is a file {path.name} already", where=str(path), help="choose another name, or move that file away")
+            raise UsageError(
+                f"there is a file {path.name} already",
+                where=str(path),
+                help="choose another name, or move that file away",
+            )
     if needs_rows:
         write_atomically(rows, (info.path / KEPT_ROWS).read_bytes())
     write_atomically(output, text.encode())
@@ -147,7 +151,7 @@ def _harmless(text: str) -> str:
 
 def _imports(text: str, user: UserModel | None) -> list[str]:
     """The modules that the script's text uses, then the user's own."""
-    standard = [f"import {name}" for name in ("gzip", "math", "sys") if f"{name}." in text]
+    standard = [f"import {name}" for name in ("gzip", "itertools", "math", "sys") if f"{name}." in text]
     if user is not None and "import sys" not in standard:
         standard.append("import sys")
     if "Path(" in text:

@@ -149,10 +149,10 @@ def _epoch_lines(facts: Facts) -> list[str]:
         return _step(facts, ["x, y = x_train.clone(), y_train"] if copied else ["x, y = x_train, y_train"])
     lines = ["total = 0.0"]
     if recipe.shuffle:
+        generator = "torch.Generator().manual_seed(seed * 1_000_003 + epoch)"
         lines += [
             "# A new order of the rows, drawn from the seed and the epoch alone",
-            "generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)",
-            f"order = torch.randperm(len(x_train), generator=generator){_to_device(facts)}",
+            f"order = torch.randperm(len(x_train), generator={generator}){_to_device(facts)}",
         ]
         batches, names = "order.split(batch_size)", "rows"
         fetch = [f"x, y = x_train[rows], y_train[rows]{_shapes(facts)}"]
@@ -241,7 +241,7 @@ def _backward(facts: Facts) -> list[str]:
     if not facts.sums_errors:
         return ["loss.backward()  # backward: the gradient of every parameter, by the chain rule"]
     return [
-        "# backward: ∂loss/∂output is 2/n · error. The sums are made with error alone, their factor comes last, as on paper",
+        "# backward: ∂loss/∂output = 2/n · error; sums are made with error alone, the factor comes last, as on paper",
         "output.backward(error)",
         "for w in parameters:",
         "    w.grad *= 2 / error.numel()",
@@ -259,13 +259,14 @@ def _update(facts: Facts) -> list[str]:
             "for w in parameters:",
             "    w.grad *= scale",
         ]
-    if facts.has_rate_function:
+    if facts.has_rate_function and recipe.optimizer == "sgd":
         lines.append("learning_rate = rate(len(losses))")
     if facts.in_two_letters:
         return [*lines, "w -= learning_rate * dw  # update", "b -= learning_rate * db"]
     if recipe.optimizer != "sgd":
         if recipe.schedule != "constant":
-            lines.append('optimizer.param_groups[0]["lr"] = learning_rate')
+            rate = "rate(len(losses))" if facts.has_rate_function else "learning_rate"
+            lines.append(f'optimizer.param_groups[0]["lr"] = {rate}')
         return [*lines, "optimizer.step()  # update"]
     return [*lines, "with torch.no_grad():  # update", *_indented(_descent(facts))]
 

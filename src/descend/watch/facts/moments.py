@@ -70,6 +70,12 @@ class Collector:
     def loader_begins(self, loader: Any, step: int, frame: FrameType | None) -> None:
         """At any time: a ``DataLoader`` is asked for a new pass over its rows."""
 
+    def loader_made(self, loader: Any, frame: FrameType | None) -> None:
+        """At any time: the constructor of a ``DataLoader`` has run."""
+
+    def pass_trained(self, loader: Any, step: int) -> None:
+        """At any time: the first step is over that took its batch from this pass over a ``DataLoader``."""
+
     def batch(self, batch: Any, step: int, loader: Any, frame: FrameType | None) -> None:
         """In a step that is looked at: a loader gave its next batch. ``loader`` is the DataLoader, where it is known."""
 

@@ -1,0 +1,310 @@
+"""A recorded step computed once more in float64: forward from its batch and parameters, and backward by closed forms.
+
+What the script computed in float32 is computed here from the same numbers with nothing of PyTorch's autograd, so that it can bear
+witness. An operation without a closed form says so; where PyTorch has a function of its name, its value is taken from that, and
+its derivative from autograd in float64, which then is no second witness.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from descend.explain.formulas.arguments import Arguments, NotCovered, prepared
+from descend.explain.formulas.formula import Formula, close
+from descend.explain.formulas.library import formula_of
+from descend.record.graph import Operation, StepGraph
+
+# Functions that compute an output from tensors and numbers, and do nothing else. A record may come from a stranger, so no
+# other name in it is ever looked up.
+_WITHOUT_CLOSED_FORM = frozenset(
+    [
+        *[
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "asin",
+            "acos",
+            "atan",
+            "atan2",
+            "erf",
+            "expm1",
+            "log1p",
+            "log2",
+            "log10",
+        ],
+        *[
+            "softplus",
+            "silu",
+            "elu",
+            "selu",
+            "celu",
+            "mish",
+            "hardtanh",
+            "hardsigmoid",
+            "hardswish",
+            "logsigmoid",
+            "softsign",
+        ],
+        *[
+            "relu6",
+            "glu",
+            "prelu",
+            "cumsum",
+            "cumprod",
+            "prod",
+            "norm",
+            "median",
+            "amin",
+            "min",
+            "sign",
+            "round",
+            "floor",
+        ],
+        *["conv1d", "conv3d", "conv_transpose2d", "group_norm", "instance_norm", "adaptive_avg_pool2d", "max_pool1d"],
+        *[
+            "avg_pool1d",
+            "kl_div",
+            "cosine_similarity",
+            "pairwise_distance",
+            "outer",
+            "dot",
+            "mv",
+            "tril",
+            "triu",
+            "roll",
+        ],
+        *[
+            "flip",
+            "repeat",
+            "repeat_interleave",
+            "pad",
+            "rsqrt",
+            "reciprocal",
+            "logaddexp",
+            "one_hot",
+            "detach",
+            "clone",
+        ],
+        *["to", "float", "double", "contiguous", "eq", "ne", "gt", "lt", "ge", "le", "argmax", "bmm", "baddbmm"],
+    ]
+)
+
+
+@dataclass(slots=True)
+class Worked:
+    """One operation of the step with its numbers."""
+
+    operation: Operation
+    output: Tensor  # float64
+    inputs: list[Tensor]
+    formula: Formula | None = None
+    arguments: Arguments | None = None
+    gradient: Tensor | None = None  # of the loss by the output
+    why: str = ""  # there is no closed form
+
+
+@dataclass(slots=True)
+class Replay:
+    """A step computed once more: its operations on the way to the loss, in order, and the gradients of what it began with."""
+
+    graph: StepGraph
+    loss: Operation
+    worked: dict[int, Worked]
+    leaves: dict[str, Tensor]  # what the operations were given: parameters and data, by name, float64
+    gradients: dict[str, Tensor] = field(default_factory=dict)  # of the loss by each leaf that it depends on
+    aside: dict[int, Tensor] = field(default_factory=dict)  # outputs taken from the record, by operation
+
+    def loss_with(self, name: str, value: Tensor) -> float:
+        """The loss with another value of one leaf, all else as it was."""
+        values = {**self.leaves, name: value}
+        outputs: dict[int, Tensor] = dict(self.aside)
+        touched = {name}
+        changed: set[int] = set()
+        for index, worked in self.worked.items():
+            given = worked.operation.inputs
+            if not any((each in changed) if isinstance(each, int) else (each in touched) for each in given):
+                outputs[index] = worked.output
+                continue
+            changed.add(index)
+            tensors = [outputs[each] if isinstance(each, int) else values[each] for each in given]
+            outputs[index] = _forward(worked, tensors)
+        return float(outputs[self.loss.index])
+
+
+def replay(graph: StepGraph, tensors: Mapping[str, Tensor]) -> Replay:
+    """Compute the step of ``graph`` once more from the ``tensors`` of its snapshot.
+
+    Raises NotCovered where an operation on the way to the loss can be computed by nobody, or a tensor was not kept.
+    """
+    losses = graph.losses
+    if not losses:
+        raise NotCovered("no backward pass was recorded in this step")
+    loss = losses[0]
+    found = Replay(graph, loss, {}, {})
+    _compute(found, loss, tensors)
+    _differentiate(found)
+    return found
+
+
+def _compute(found: Replay, loss: Operation, tensors: Mapping[str, Tensor]) -> None:
+    graph = found.graph
+    needed: set[int] = set()
+    waiting = [loss.index]
+    while waiting:
+        index = waiting.pop()
+        if index in needed:
+            continue
+        needed.add(index)
+        operation = graph.operations[index]
+        given = None if operation.tracked else _kept_output(operation, tensors)
+        if given is not None:
+            found.aside[index] = given
+        else:
+            waiting += [each for each in operation.inputs if isinstance(each, int)]
+    for index in sorted(needed):
+        if index in found.aside:
+            continue
+        operation = graph.operations[index]
+        inputs = [
+            _output_of(found, each) if isinstance(each, int) else _leaf(found, each, tensors)
+            for each in operation.inputs
+        ]
+        found.worked[index] = _work(operation, inputs)
+
+
+def _output_of(found: Replay, index: int) -> Tensor:
+    return found.aside[index] if index in found.aside else found.worked[index].output
+
+
+def _leaf(found: Replay, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    if name not in found.leaves:
+        kept = tensors.get(f"before.{name}", tensors.get(name))
+        if kept is None and name.endswith(".grad"):
+            kept = tensors.get(f"gradient.{name.removesuffix('.grad')}")
+        if kept is None:
+            raise NotCovered(f"the tensor {name} was not kept with this step")
+        found.leaves[name] = prepared(kept)
+    return found.leaves[name]
+
+
+def _kept_output(operation: Operation, tensors: Mapping[str, Tensor]) -> Tensor | None:
+    """The output of an operation that autograd does not follow, where the record holds it: a batch taken out of the data."""
+    for name in ("batch.x", "batch.y", "batch.2", "batch.3"):
+        kept = tensors.get(name)
+        if kept is not None and tuple(kept.shape) == operation.shape and _looks_like(operation, kept):
+            return prepared(kept)
+    if operation.values is not None:
+        values = torch.tensor(operation.values, dtype=torch.float64)
+        return values if "float" in operation.dtype else values.long()
+    return None
+
+
+def _looks_like(operation: Operation, kept: Tensor) -> bool:
+    values = kept.double()
+    if operation.values is not None:
+        return close(torch.tensor(operation.values, dtype=torch.float64), values)
+    summary = torch.stack([values.min(), values.mean(), values.max()])
+    return close(torch.tensor([operation.least, operation.mean, operation.most], dtype=torch.float64), summary)
+
+
+def _work(operation: Operation, inputs: list[Tensor]) -> Worked:
+    formula = formula_of(operation.name)
+    known = None
+    if operation.values is not None and None not in _flat(operation.values):
+        known = torch.tensor(operation.values, dtype=torch.float64)
+    if formula is None:
+        return Worked(operation, _by_torch(operation, inputs), inputs, why=f"{operation.name} has no closed form here")
+    try:
+        arguments = formula.bind(inputs, operation.constants, known, called=operation.name.strip("_"))
+        output = formula.forward(arguments)
+        if tuple(output.shape) != operation.shape:
+            raise NotCovered(f"{operation.name}: its output has another shape than the one recorded")
+        return Worked(operation, output, inputs, formula, arguments)
+    except NotCovered as error:
+        return Worked(operation, _by_torch(operation, inputs), inputs, why=error.what)
+
+
+def _forward(worked: Worked, inputs: list[Tensor]) -> Tensor:
+    if worked.formula is None:
+        return _by_torch(worked.operation, inputs)
+    known = worked.arguments.output if worked.arguments is not None else None
+    name = worked.operation.name.strip("_")
+    return worked.formula.forward(worked.formula.bind(inputs, worked.operation.constants, known, called=name))
+
+
+def _by_torch(operation: Operation, inputs: Sequence[Tensor]) -> Tensor:
+    """The output from PyTorch's own function of that name, in float64."""
+    name = operation.name.strip("_")
+    if name not in _WITHOUT_CLOSED_FORM:
+        raise NotCovered(f"{operation.name} can be computed neither by a closed form nor by a known function")
+    function = getattr(functional, name, None) or getattr(torch, name, None) or getattr(Tensor, name, None)
+    if function is None:
+        raise NotCovered(f"PyTorch has no function {name}")
+    waiting = list(inputs)
+    numbered = {int(key): value for key, value in operation.constants.items() if key.isdigit()}
+    places = max([*numbered, len(numbered) + len(inputs) - 1]) + 1
+    arguments = [
+        numbered[place] if place in numbered else waiting.pop(0)
+        for place in range(places)
+        if place in numbered or waiting
+    ]
+    named = {key: value for key, value in operation.constants.items() if not key.isdigit() and key != "inplace"}
+    if name in ("to", "float", "double", "contiguous", "clone", "detach"):
+        return inputs[0]
+    try:
+        output = function(*arguments, *waiting, **named)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise NotCovered(f"{operation.name} cannot be computed once more: {error}") from error
+    if not isinstance(output, Tensor) or tuple(output.shape) != operation.shape:
+        raise NotCovered(f"{operation.name} cannot be computed once more: its output has another shape")
+    return output
+
+
+def _differentiate(found: Replay) -> None:
+    """The chain rule from the loss back to every leaf."""
+    last = found.worked[found.loss.index]
+    if last.output.numel() != 1:
+        raise NotCovered("the backward pass did not begin at a single number")
+    last.gradient = torch.ones_like(last.output)
+    for index in sorted(found.worked, reverse=True):
+        worked = found.worked[index]
+        if worked.gradient is None or not worked.operation.tracked:
+            continue
+        for given, gradient in zip(worked.operation.inputs, _backward(worked), strict=True):
+            if gradient is None:
+                continue
+            if isinstance(given, int):
+                if given in found.worked:
+                    before = found.worked[given]
+                    before.gradient = gradient if before.gradient is None else before.gradient + gradient
+            else:
+                known = found.gradients.get(given)
+                found.gradients[given] = gradient if known is None else known + gradient
+
+
+def _backward(worked: Worked) -> Sequence[Tensor | None]:
+    assert worked.gradient is not None
+    if worked.operation.name in ("detach", "data"):
+        return [None] * len(worked.inputs)
+    if worked.formula is not None and worked.arguments is not None:
+        try:
+            return worked.formula.backward(worked.gradient, worked.arguments, worked.output)
+        except NotCovered as error:
+            worked.why = error.what
+    with torch.enable_grad():
+        inputs = [each.detach().requires_grad_(each.is_floating_point()) for each in worked.inputs]
+        output = _forward(worked, inputs) if worked.formula is not None else _by_torch(worked.operation, inputs)
+        wanted = [each for each in inputs if each.requires_grad]
+        if not output.requires_grad:
+            return [None] * len(inputs)
+        gradients = iter(torch.autograd.grad(output, wanted, worked.gradient, allow_unused=True))
+    return [next(gradients) if each.requires_grad else None for each in inputs]
+
+
+def _flat(values: object) -> list[object]:
+    return [each for one in values for each in _flat(one)] if isinstance(values, list) else [values]
