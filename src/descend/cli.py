@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from descend.commands.ask import evaluate, predict
+from descend.commands.check import check
 from descend.commands.eject import eject
+from descend.commands.explain import explain
 from descend.commands.runs import data, runs
 from descend.commands.train import train
 from descend.commands.watch import run
@@ -29,6 +31,8 @@ app.command(train)
 app.command(data)
 app.command(runs)
 app.command(run, usage="Usage: descend run [FLAGS] SCRIPT [WHAT SCRIPT TAKES]")
+app.command(check)
+app.command(explain)
 app.command(evaluate)
 app.command(predict)
 app.command(eject)

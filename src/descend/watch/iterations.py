@@ -100,7 +100,7 @@ def loss_of_step(site: Site, value: Any) -> Any:
 
 def version_of(tensor: Tensor) -> tuple[int, int]:
     """Another one after the variable was assigned or the tensor was written to, save through ``.data``."""
-    return id(tensor), 0 if tensor.is_inference() else tensor._version  # noqa: SLF001 - PyTorch's own documentation calls it so
+    return id(tensor), 0 if tensor.is_inference() else tensor._version
 
 
 def value_at(variables: Mapping[str, Any], module: Mapping[str, Any], path: str) -> Any:

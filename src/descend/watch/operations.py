@@ -215,7 +215,10 @@ class Recording:
         given = list(tensors_in((args, kwargs), 4))
         inputs = [self._source(tensor) for tensor in given]
         number = len(self._rows)
-        row = self._row(name, inputs, _constants(args, kwargs), made, frame)
+        constants = _constants(args, kwargs)
+        if name == "getitem" and (taken := _index_text(args)):
+            constants["1"] = taken
+        row = self._row(name, inputs, constants, made, frame)
         row.given = [(list(each.shape), _dtype(each), each.requires_grad) for each in given]
         row.tracked = any(each.requires_grad for each in made)
         row.facts = self.measure(name, args, kwargs, output) if self.measure is not None else None
@@ -331,7 +334,9 @@ class Recording:
             "tracked": row.tracked,
         }
         if row.facts:
-            found["facts"] = row.facts
+            found["facts"] = {
+                key: value.tolist() if isinstance(value, Tensor) else value for key, value in row.facts.items()
+            }
         if row.constants:
             found["constants"] = row.constants
         if row.numbers is not None and row.small:
@@ -403,6 +408,29 @@ def _constants(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, An
     """The plain numbers, words and shapes among the arguments, by position or name."""
     found = {str(position): plain for position, value in enumerate(args) if (plain := _plain(value)) is not None}
     return found | {name: plain for name, value in kwargs.items() if (plain := _plain(value)) is not None}
+
+
+def _index_text(args: tuple[Any, ...]) -> str:
+    """The index of ``x[:, 0]`` as text: ``:, 0``; empty for a single number or list, and for what is none of these."""
+    index = args[1] if len(args) > 1 else None
+    parts = index if isinstance(index, tuple) else (index,)
+    if not any(isinstance(part, slice | range) or part is None or part is Ellipsis for part in parts):
+        return ""
+    return ", ".join(words) if all(words := [_part_text(part) for part in parts]) else ""
+
+
+def _part_text(part: Any) -> str:
+    if isinstance(part, slice):
+        ends = (part.start, part.stop, part.step)
+        texts = ["" if end is None else str(int(end)) for end in (ends if part.step is not None else ends[:2])]
+        return ":".join(texts)
+    if isinstance(part, range):
+        return f"range {part.start} {part.stop} {part.step}"
+    if isinstance(part, Tensor):
+        return "tensor"
+    if part is None or part is Ellipsis:
+        return "None" if part is None else "..."
+    return str(part) if isinstance(part, int) and not isinstance(part, bool) else ""
 
 
 def _plain(value: Any) -> Any:

@@ -61,6 +61,7 @@ class Passes:
         self._open: _Open | None = None
         self._trained: set[int] = set()
         self._within_steps: set[Place] = set()  # passes without a graph that stood in the step before
+        self._noted_after = 0  # so many steps
 
     @property
     def is_open(self) -> bool:
@@ -72,8 +73,11 @@ class Passes:
             self._add(one, frame)
         self.waiting.clear()
 
-    def step_begins(self, frame: FrameType | None) -> tuple[list[Pass], list[Pass]]:
-        """A backward begins. Returns the passes that were an evaluation's after all, and those that are the step's."""
+    def step_begins(self, frame: FrameType | None, done: int) -> tuple[list[Pass], list[Pass]]:
+        """A backward begins after ``done`` steps. Returns the passes that were an evaluation's after all, and those that are the step's."""
+        if done > self._noted_after + 1:  # steps without such passes lie between: they belong to no step
+            self._within_steps = set()
+        self._noted_after = done
         self._trained.update(one.identity for one in self.waiting if one.gradients)
         examined: list[Pass] = []
         own: list[Pass] = []

@@ -100,6 +100,8 @@ class QuickSteps(Steps):
             loss = _item(tensors) if tensors.is_cpu else self.loss_of(tensors, None)
         except RuntimeError:  # more than one number
             return None
+        if type(loss) is float and loss - loss != 0 and not self.observer.broken:
+            return None  # the first that is no finite number: where it came from is looked for
         if witness is not None and not self.close_quickly(_clock(), site.rate):
             return None
         self.observer.backward_calls += 1

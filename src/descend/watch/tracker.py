@@ -175,7 +175,7 @@ class Tracker(QuickSteps):
         """Training goes on: what is not of this step was an evaluation."""
         self.calm = False
         ended = self.passes.last_ended
-        examined, own = self.passes.step_begins(frame)
+        examined, own = self.passes.step_begins(frame, 0 if self.observer.threaded else self.observer.step)
         if examined and self.detail is not None:
             spent = sum(one.ended - one.started for one in examined)
             self.detail.timeline.leave_out(spent, own[0].place if own else NOWHERE)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from types import EllipsisType
 
+import torch
 from torch import Tensor
 
 from descend.explain.formulas.arguments import REST, TENSOR, Arguments, NotCovered, prepared
@@ -16,7 +17,7 @@ class GetItem(Rearrangement):
     """y = x[…]
 
     The index is the constant ``"1"`` of the call: a whole number, a list of them, an index as Python has it, or its text
-    (``":, 0"``, ``"..., tensor"``; each word ``tensor`` stands for the next tensor of the call). Where it is missing, the ways to
+    (``":, 0"``, ``"..., tensor"``, ``"range 0 64 1, tensor"``; each word ``tensor`` stands for the next tensor of the call). Where it is missing, the ways to
     index with the tensors of the call are tried, and the one that gives the recorded output is taken.
     """
 
@@ -63,6 +64,8 @@ def _part(word: str, waiting: list[Tensor]) -> Part:
         return None
     if word == "tensor" and waiting:
         return waiting.pop(0)
+    if word.startswith("range "):
+        return torch.arange(*map(int, word.split()[1:4]))
     try:
         ends = [int(each) if each.strip() else None for each in word.split(":")]
     except ValueError:

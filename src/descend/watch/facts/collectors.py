@@ -1,8 +1,16 @@
 """Every collector there is."""
 
+from descend.watch.facts.features import Features
+from descend.watch.facts.finite import Finite
+from descend.watch.facts.data import Data
+from descend.watch.facts.loaders import Loaders
 from descend.watch.facts.moments import Collector, Telling
+from descend.watch.facts.motion import Motion
 from descend.watch.facts.optimizers import Optimizers
 from descend.watch.facts.order import Order
+from descend.watch.facts.precision import Precision
+from descend.watch.facts.recurrence import Recurrence
+from descend.watch.facts.units import Units
 
 
 def all_collectors(tell: Telling) -> list[Collector]:
@@ -10,4 +18,13 @@ def all_collectors(tell: Telling) -> list[Collector]:
     return [kind(tell) for kind in COLLECTORS]
 
 
-COLLECTORS: tuple[type[Collector], ...] = (Optimizers, Order)
+COLLECTORS: tuple[type[Collector], ...] = (
+    Optimizers,
+    Order,
+    Features,
+    Finite,
+    Motion,
+    Precision,
+    Recurrence,
+    Units,
+)

@@ -105,8 +105,9 @@ def _as_numbers(indices: Sequence[int] | Any) -> Tensor | None:
         return indices.long().cpu() if indices.ndim == 1 and not indices.is_floating_point() else None
     if isinstance(indices, np.ndarray):
         return torch.from_numpy(indices.astype(np.int64)) if indices.ndim == 1 and indices.dtype.kind in "iu" else None
-    if type(indices) in (list, tuple) and all(isinstance(each, int | np.integer) for each in indices):
-        return torch.tensor([int(each) for each in indices])
+    if type(indices) in (list, tuple) and indices and isinstance(indices[0], int | np.integer):
+        numbers = np.asarray(indices)
+        return torch.from_numpy(numbers.astype(np.int64)) if numbers.ndim == 1 and numbers.dtype.kind in "iu" else None
     return None
 
 

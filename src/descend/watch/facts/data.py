@@ -1,0 +1,312 @@
+"""The data that a model is trained and examined on: what the steps were given, and the sets behind it where they lie in memory.
+
+Told of each step that is looked at as the fact ``given``: ``rows``, ``set`` (the number of the set they are of, 0 where it is not known), ``x`` and
+``y`` (the variables that hold them), ``labels`` (how many of each of the first values, where they are whole numbers), ``how`` ("slice",
+"listed", "chosen" or ""), ``start``, ``stop`` and ``of`` (which rows of how many, where they are a part of a list), ``not_finite`` (numbers of x and of y).
+
+Told when the program ends, of each set that was trained or examined on, as the fact ``set``: ``number``, ``role`` ("training", "evaluation",
+or "beside": it lies in a variable and could be either), ``loader`` (its number, or 0), ``variable``, ``rows`` (0 where they are not known), ``whole`` (whether
+``inputs`` and ``labels`` are of the set, or only of what was seen of it), ``inputs`` and ``labels`` (see columns.py), ``series``, ``signal`` (see signal.py), ``answers``
+(the model's answers in evaluation: ``rows`` looked at, ``different``, ``commonest``).
+And of two sets as ``shared`` what rows they have in common (see shared.py), with ``training`` and ``evaluation``, their numbers.
+
+Told of the first loss that is no finite number as ``not_finite``: ``inputs`` (name, how many numbers are none, of how many, rows) and
+``parameters`` (how many hold such numbers).
+"""
+
+import contextlib
+import sys
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from descend.watch.batches import tensors_in
+from descend.watch.facts.loaders import KnownLoader, Loaders
+from descend.watch.facts.moments import Collector, Telling
+from descend.watch.facts.origins import Origin, Origins
+from descend.watch.facts.sets import Rows
+from descend.watch.facts.summaries import KnownSet, tell_sets
+from descend.watch.places import Place
+from descend.watch.quiet import quiet
+
+_ROWS = 64  # of a step that are kept
+_MOST_SETS = 24
+_SHARE = 0.02  # of the time so far that looking at whole sets may take before the end
+_ALWAYS = 0.004  # seconds of it that are always there
+_TENSORS = 200  # of a frame that are looked at
+_clock = time.perf_counter
+
+
+class Data(Collector):
+    """Keeps a few rows of every set, and weak references to where the others are."""
+
+    def __init__(self, tell: Telling) -> None:
+        super().__init__(tell)
+        self._loaders = Loaders.of(tell)
+        self._origins = Origins()
+        self._began = _clock()
+        self._spent = 0.0
+        self._sets: list[KnownSet] = []
+        self._x: weakref.ref[Tensor] | None = None  # what this step was given first
+        self._y: weakref.ref[Tensor] | None = None
+        self._rows = 0
+        self._batch: list[weakref.ref[Tensor]] = []
+        self._last_trained: KnownSet | None = None
+        self._told_step = 0
+
+    def operation(
+        self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
+    ) -> Mapping[str, Any] | None:
+        self._origins.heard(name, args, kwargs, output)
+        if isinstance(output, Tensor) and output.requires_grad and name != "requires_grad_":
+            self._used(args, kwargs)
+        return None
+
+    def batch(self, batch: Any, step: int, loader: Any, frame: FrameType | None) -> None:
+        self._forget()
+        self._batch = [weakref.ref(each) for each in tensors_in(batch)]
+
+    def root_called(
+        self, module: nn.Module, inputs: Sequence[Tensor], output: Any, step: int, frame: FrameType | None
+    ) -> None:
+        if self._x is None:
+            given = next((each for each in inputs if not each.requires_grad and each.ndim), None)
+            if given is not None:
+                self._x, self._rows = weakref.ref(given), len(given)
+
+    def loader_begins(self, loader: Any, step: int, frame: FrameType | None) -> None:
+        known = self._loaders.of_loader(loader, frame)
+        self._look_into(self._set_of_loader(known))
+
+    def pass_trained(self, loader: Any, step: int) -> None:
+        if loader is not None:
+            known = self._set_of_loader(self._loaders.of_loader(loader, None))
+            if known is not None:
+                known.role = "training"
+                self._last_trained = known
+
+    def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
+        if step == self._told_step:
+            return
+        x, y = self._given()
+        if x is None or not x.ndim:
+            return
+        self._told_step = step
+        variable = self.tell.names.variable_of
+        origin = self._origins.of(x)
+        known = self._training_set(x, y, origin, frame)
+        values: dict[str, Any] = {"rows": len(x), "set": known.number if known is not None else 0}
+        values |= {"x": variable(x, frame), "y": "" if y is None else variable(y, frame)}
+        values |= {"how": "", "start": 0, "stop": 0, "of": 0} if origin is None else _position(origin)
+        values["labels"] = None if y is None else _labels(y)
+        values["not_finite"] = [_not_finite(x), 0 if y is None else _not_finite(y)]
+        self.tell.fact(step, "given", values, self.tell.place(frame))
+        if known is not None:
+            known.see(x, y)
+            self._last_trained = known
+            self._look_into(known)
+            if not known.from_loader:
+                self._look_beside(known, frame)
+
+    def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
+        self._forget()
+
+    def evaluated(
+        self, module: nn.Module, inputs: Sequence[Tensor], output: Any, number: int, step: int, place: Place
+    ) -> None:
+        if not inputs or not inputs[0].ndim:
+            return
+        x = inputs[0]
+        begun = self._loaders.begun
+        known = None
+        if begun is not None and not begun.trains and begun.passes:
+            begun.evaluated += 1
+            known = self._set_of_loader(begun)
+        if known is None:
+            known = self._set_of_tensor(x, "evaluation")
+        if known is None:
+            return
+        if known.role != "training":
+            known.role = "evaluation"
+        known.examined(number, place, self._last_trained, x, output)
+        self._look_into(known)
+
+    def not_finite(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
+        found = []
+        for name, tensor in _variables(self.tell, frame):
+            if not tensor.requires_grad and tensor.grad_fn is None and (count := _not_finite(tensor)):
+                rows = tensor.detach().reshape(len(tensor), -1) if tensor.ndim else tensor.reshape(1, 1)
+                broken = int((~torch.isfinite(rows)).any(1).sum())
+                found.append([name, count, tensor.numel(), broken, list(tensor.shape)])
+        parameters = sum(1 for each in leaves if _not_finite(each))
+        self.tell.fact(step, "not_finite", {"inputs": found, "parameters": parameters}, self.tell.place(frame))
+
+    def finished(self, step: int) -> None:
+        for known in self._sets:
+            with contextlib.suppress(RuntimeError):  # memory of the user's that is no longer what it was
+                known.take_in(None)
+        tell_sets(self.tell, step, [each for each in self._sets if each.role])
+
+    def _used(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Something learned was computed: of what was given, the first is the input, and the last the target."""
+        for position, each in enumerate(tensors_in([args, kwargs])):
+            if each.requires_grad or not each.ndim or not each.numel():
+                continue
+            if self._x is None:
+                self._x, self._rows = weakref.ref(each), len(each)
+            elif len(each) == self._rows and self._x() is not each and (position or self._y is None):
+                self._y = weakref.ref(each)
+
+    def _given(self) -> tuple[Tensor | None, Tensor | None]:
+        """Input and target of the step that runs; as the loader gave them where it did."""
+        x = self._x() if self._x is not None else None
+        y = self._y() if self._y is not None else None
+        batch = [tensor for each in self._batch if (tensor := each()) is not None]
+        if batch:
+            same = next((each for each in batch if x is not None and _is_same(each, x)), None)
+            x = same if same is not None else (batch[0] if x is None or len(batch[0]) == len(x) else x)
+            y = next((each for each in batch if each is not x and each.ndim and len(each) == len(x)), y)
+        return x, y
+
+    def _forget(self) -> None:
+        self._x = self._y = None
+        self._batch = []
+
+    def _training_set(
+        self, x: Tensor, y: Tensor | None, origin: Origin | None, frame: FrameType | None
+    ) -> KnownSet | None:
+        begun = self._loaders.begun
+        if self._batch and begun is not None:
+            known = self._set_of_loader(begun)
+        elif origin is not None and (source := origin.source()) is not None:
+            known = self._set_of_tensor(source, "training")
+            target = self._origins.of(y) if y is not None else None
+            if known is not None and known.y is None and target is not None and (of := target.source()) is not None:
+                known.y = weakref.ref(of)
+                known.variable = known.variable or self.tell.names.variable_of(source, frame)
+        else:
+            known = self._set_of_tensor(x, "training", self.tell.names.variable_of(x, frame))
+            if known is not None and known.y is None and y is not None:
+                known.y = weakref.ref(y)
+        if known is not None:
+            known.role = "training"
+        return known
+
+    def _set_of_loader(self, loader: KnownLoader) -> KnownSet | None:
+        for known in self._sets:
+            if known.from_loader is loader:
+                return known
+        return self._add(KnownSet(len(self._sets) + 1, loader=loader))
+
+    def _set_of_tensor(self, x: Tensor, role: str, variable: str = "") -> KnownSet | None:
+        for known in self._sets:
+            if known.is_of(x):
+                return known
+        made = self._add(KnownSet(len(self._sets) + 1, x=x, variable=variable))
+        if made is not None:
+            made.role = role
+        return made
+
+    def _add(self, known: KnownSet) -> KnownSet | None:
+        if len(self._sets) >= _MOST_SETS:
+            return None
+        self._sets.append(known)
+        return known
+
+    def _look_into(self, known: KnownSet | None) -> None:
+        """Take in the whole set, when there is time for it."""
+        if known is None or known.taken_in:
+            return
+        started = _clock()
+        room = max(_ALWAYS, _SHARE * (started - self._began)) - self._spent
+        known.take_in(room)
+        self._spent += _clock() - started
+
+    def _look_beside(self, training: KnownSet, frame: FrameType | None) -> None:
+        """Variables beside a training set that hold rows of the same kind: they may be what the model is examined on."""
+        if training.beside:
+            return
+        training.beside = True
+        x = training.x() if training.x is not None else None
+        if x is None:
+            return
+        found = _variables(self.tell, frame)
+        names = [name for name, _ in found]
+        for place, (name, tensor) in enumerate(found):
+            alike = tensor.shape[1:] == x.shape[1:] and tensor.ndim == x.ndim and tensor.dtype == x.dtype
+            if tensor is x:
+                training.variable = name
+            if tensor is x or not alike or len(tensor) < 4 or tensor.requires_grad or tensor.grad_fn is not None:
+                continue
+            if self._origins.of(tensor) is not None and _is_part(tensor, x):
+                continue
+            known = self._set_of_tensor(tensor, "beside", name)
+            if known is not None and known.role == "beside":
+                known.variable = name
+                known.find_targets(found[place + 1 :] + found[:place], training)
+                self._look_into(known)
+        del names
+
+
+def _position(origin: Origin) -> dict[str, Any]:
+    return {"how": origin.how, "start": origin.start, "stop": origin.stop, "of": origin.rows}
+
+
+def _labels(y: Tensor) -> list[list[int]] | None:
+    """How many of each value, where they are whole numbers and few."""
+    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1) or not y.ndim or y.is_complex():
+        return None
+    with quiet():
+        numbers = y.detach().reshape(-1)[:4_096].cpu()
+        if numbers.is_floating_point() and not bool((numbers == numbers.round()).all()):
+            return None
+        values, counts = numbers.unique(return_counts=True)
+    if len(values) > 50:
+        return None
+    return [[int(value), int(count)] for value, count in zip(values.tolist(), counts.tolist(), strict=True)]
+
+
+def _not_finite(tensor: Tensor) -> int:
+    plain = type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
+    if not plain or not tensor.is_floating_point() or tensor.numel() > 4_000_000:
+        return 0
+    return int(tensor.numel() - torch.isfinite(tensor.detach()).sum())
+
+
+def _is_same(one: Tensor, other: Tensor) -> bool:
+    return one is other or (one.device == other.device and one.data_ptr() == other.data_ptr() and one.numel() > 0)
+
+
+def _is_part(tensor: Tensor, whole: Tensor) -> bool:
+    """Whether it lies inside the memory of another."""
+    start, end = whole.data_ptr(), whole.data_ptr() + whole.numel() * whole.element_size()
+    return start <= tensor.data_ptr() < end
+
+
+def _variables(tell: Telling, frame: FrameType | None) -> list[tuple[str, Tensor]]:
+    """The tensors that variables of the user's functions hold, from the inside out, and attributes of ``self``."""
+    from descend.watch.variables import variables_of
+
+    found: dict[int, tuple[str, Tensor]] = {}
+    for own in tell.places.own_frames(frame):
+        space = variables_of(own)
+        for name, value in space.items():
+            inside = vars(value).items() if name == "self" and hasattr(value, "__dict__") else ()
+            for path, each in ((name, value), *((f"{name}.{part}", item) for part, item in inside)):
+                if isinstance(each, Tensor) and each.ndim and not name.startswith("__") and len(found) < _TENSORS:
+                    found.setdefault(id(each), (path, each))
+    return list(found.values())
+
+
+def main_variables() -> dict[str, Any]:
+    """Those of the program's own file, once it is over."""
+    main = sys.modules.get("__main__")
+    return dict(vars(main)) if main is not None else {}
+
+
+__all__ = ["Data", "Rows"]

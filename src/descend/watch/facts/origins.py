@@ -1,0 +1,107 @@
+"""Which rows of which tensor a batch is: read off the indexing that made it, in steps whose operations are heard."""
+
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+_TAKING = frozenset(["getitem", "index_select", "narrow", "split", "chunk", "tensor_split", "unbind"])
+_MOST = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Rows ``start`` to ``stop`` of ``rows``; "in order", or in the order of a list of row numbers ("listed")."""
+
+    source: weakref.ref[Tensor]
+    how: str  # "slice", "listed": a part of a longer list of row numbers, "chosen": row numbers of any kind
+    start: int
+    stop: int
+    rows: int  # that there are to take from
+    altered: bool = False  # something was computed from them since
+
+
+class Origins:
+    """Follows rows from the tensor they were taken from to where they are used. Keeps no tensor alive."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[weakref.ref[Tensor], Origin]] = {}
+
+    def of(self, tensor: Tensor) -> Origin | None:
+        """Where a tensor's rows come from, as far as that was heard."""
+        reference, origin = self._known.get(id(tensor), (None, None))
+        return origin if reference is not None and reference() is tensor else None
+
+    def heard(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        """An operation was run."""
+        first = args[0] if args else None
+        if not isinstance(first, Tensor) or first.requires_grad or not first.ndim:
+            return
+        if name in _TAKING:
+            for made, origin in self._taken(name, first, args, kwargs, output):
+                self._keep(made, origin)
+            return
+        origin = self.of(first)
+        if origin is None:  # arguments in another order: 255 - x
+            origin = next((found for each in args[1:3] if isinstance(each, Tensor) and (found := self.of(each))), None)
+        if origin is not None and isinstance(output, Tensor) and output is not first and output.ndim:
+            if len(output) == origin.stop - origin.start and not output.requires_grad:
+                self._keep(output, Origin(origin.source, origin.how, origin.start, origin.stop, origin.rows, True))
+
+    def _taken(
+        self, name: str, source: Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
+    ) -> Iterator[tuple[Tensor, Origin]]:
+        reference, count = weakref.ref(source), len(source)
+        if name in ("split", "chunk", "tensor_split"):
+            if kwargs.get("dim", args[2] if len(args) > 2 else 0) == 0 and isinstance(output, list | tuple):
+                start = 0
+                for each in output:
+                    yield each, Origin(reference, "slice", start, start + len(each), count)
+                    start += len(each)
+            return
+        if not isinstance(output, Tensor) or not output.ndim:
+            return
+        if name == "narrow":
+            dimension, start = kwargs.get("dim", args[1] if len(args) > 1 else 1), args[2] if len(args) > 2 else None
+            if dimension == 0 and isinstance(start, int):
+                yield output, Origin(reference, "slice", start, start + len(output), count)
+            return
+        if name == "index_select":
+            index = args[2] if len(args) > 2 and args[1] == 0 else None
+        else:
+            index = args[1] if len(args) > 1 else None
+            if isinstance(index, tuple) and index and len(index) <= source.ndim:
+                if not all(isinstance(each, slice) for each in index[1:]):
+                    return
+                index = index[0]
+        if isinstance(index, slice):
+            start, stop, stride = index.indices(count)
+            if stride == 1 and stop > start:
+                yield output, Origin(reference, "slice", start, stop, count)
+        elif isinstance(index, Tensor | np.ndarray | list) and len(output):
+            start, stop, listed = self._part_of(index, len(output))
+            how = "listed" if listed == count and listed > len(output) else "chosen"
+            yield output, Origin(reference, how, start, stop, count)
+
+    def _part_of(self, index: Any, count: int) -> tuple[int, int, int]:
+        """Which part of a longer list of row numbers these are, and how long that is."""
+        if isinstance(index, Tensor) and index.ndim == 1 and not index.is_floating_point():
+            origin = self.of(index)
+            if origin is not None and origin.how == "slice" and not origin.altered:
+                return origin.start, origin.stop, origin.rows
+        if isinstance(index, np.ndarray) and index.ndim == 1 and isinstance(index.base, np.ndarray):
+            whole = index.base
+            if whole.ndim == 1 and whole.dtype == index.dtype and index.strides == whole.strides == (index.itemsize,):
+                start = (index.ctypes.data - whole.ctypes.data) // index.itemsize
+                return start, start + len(index), len(whole)
+        return 0, count, 0
+
+    def _keep(self, tensor: Tensor, origin: Origin) -> None:
+        if len(self._known) >= _MOST:
+            self._known = {key: each for key, each in self._known.items() if each[0]() is not None}
+            if len(self._known) >= _MOST:
+                self._known.clear()
+        self._known[id(tensor)] = (weakref.ref(tensor), origin)

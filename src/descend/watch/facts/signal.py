@@ -1,0 +1,73 @@
+"""Whether anything can be learnt: probes that need no training, nearest neighbours and least squares, on a sample of rows."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from descend.watch.facts.columns import flat
+
+ROWS = 600
+_COLUMNS = 64  # of which least squares makes its prediction
+_NEIGHBOURS = 5
+_FOLDS = 5
+_FEWEST = 60
+
+
+def probe(x: Tensor, y: Tensor) -> dict[str, Any]:
+    """How well each probe foretells the targets of rows that it has not seen, beside the best constant answer.
+
+    For classes ``neighbours`` and ``linear`` are shares of right answers, for numbers the share of the variance that is explained; ``chance``
+    is what a constant answer reaches, and ``error`` two standard errors of such a share. Empty where there are too few rows.
+    """
+    inputs, targets = flat(x)[:ROWS], y.detach().cpu()[:ROWS]
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    if targets.ndim != 1:
+        return {}
+    values = targets.double()
+    good = torch.isfinite(inputs).all(1) & torch.isfinite(values)
+    inputs, values = inputs[good], values[good]
+    inputs = inputs[:, inputs.std(0) > 0] if len(inputs) > 1 else inputs
+    if len(inputs) < _FEWEST or not inputs.shape[1] or len(values.unique()) < 2:
+        return {}
+    inputs = (inputs - inputs.mean(0)) / inputs.std(0)
+    kinds, classes = values.unique(return_inverse=True)
+    is_class = bool((kinds == kinds.round()).all()) and len(kinds) <= len(values) // 5
+    n = len(values)
+    found: dict[str, Any] = {"rows": n, "classes": len(kinds) if is_class else 0}
+    if is_class:
+        wanted = torch.nn.functional.one_hot(classes).double()
+        chance = float(wanted.mean(0).max())
+        error = 2 * math.sqrt(chance * (1 - chance) / n)
+        near = float((_neighbours(inputs, wanted).argmax(1) == classes).double().mean())
+        line = float((_linear(inputs, wanted).argmax(1) == classes).double().mean())
+    else:
+        wanted = ((values - values.mean()) / values.std()).unsqueeze(1)
+        chance, error = 0.0, 2 / math.sqrt(n)
+        near, line = (1 - float((made(inputs, wanted) - wanted).square().mean()) for made in (_neighbours, _linear))
+    return found | {"chance": chance, "error": error, "neighbours": near, "linear": line}
+
+
+def _neighbours(x: Tensor, wanted: Tensor) -> Tensor:
+    """The mean of what the five nearest other rows have."""
+    squares = x.square().sum(1)
+    distance = squares[:, None] + squares[None, :] - 2 * x @ x.T
+    distance.fill_diagonal_(math.inf)
+    nearest = distance.topk(_NEIGHBOURS, 1, largest=False).indices
+    return wanted[nearest].mean(1)
+
+
+def _linear(x: Tensor, wanted: Tensor) -> Tensor:
+    """Ridge regression, each fifth of the rows foretold from the others."""
+    if x.shape[1] > _COLUMNS:
+        x = x[:, :: -(-x.shape[1] // _COLUMNS)]
+    x = torch.cat((x, torch.ones(len(x), 1, dtype=x.dtype)), 1)
+    fold = torch.arange(len(x)) % _FOLDS
+    made = torch.empty_like(wanted)
+    for each in range(_FOLDS):
+        rest, own = fold != each, fold == each
+        system = x[rest].T @ x[rest] + torch.eye(x.shape[1], dtype=x.dtype)
+        made[own] = x[own] @ torch.linalg.solve(system, x[rest].T @ wanted[rest])
+    return made

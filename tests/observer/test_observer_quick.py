@@ -1,0 +1,211 @@
+"""The quick ways: steps that nobody looks at are told as exactly as all others. What they cost is estimated."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as some
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from descend.record.events import Evaluation, PhaseTimes
+from descend.watch.cost import pace_of_python, quick_cost
+from descend.watch.observer import Observer
+
+
+def rows_of(n: int) -> TensorDataset:
+    x = torch.randn(n, 4)
+    return TensorDataset(x, x.sum(1, keepdim=True))
+
+
+def by_hand_from_a_loader():
+    weight, losses = torch.zeros(4, 1, requires_grad=True), []
+    for _ in range(4):
+        for x, y in DataLoader(rows_of(100), batch_size=8):
+            loss = ((x @ weight - y) ** 2).mean()
+            loss.backward()
+            with torch.no_grad():
+                weight -= 0.05 * weight.grad
+                weight.grad.zero_()
+            losses.append(loss.item())
+    return {"losses": losses, "weight": weight}
+
+
+def from_a_loader():
+    model, losses = nn.Linear(4, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
+    loader = DataLoader(rows_of(100), batch_size=8, shuffle=True)
+    rates = []
+    for _ in range(4):
+        for x, y in loader:
+            loss = F.mse_loss(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+    return {"losses": losses, "rates": rates, **model.state_dict()}
+
+
+@pytest.mark.parametrize("program", [by_hand_from_a_loader, from_a_loader])
+def test_every_batch_of_a_loader_is_told_with_its_rows_and_epoch(watch, program):
+    seen = watch(program)
+    assert seen.losses == seen.result["losses"]
+    assert seen.rows == [*[8] * 12, 4] * 4
+    assert seen.epochs == [epoch for epoch in range(1, 5) for _ in range(13)]
+    assert seen.rates == pytest.approx(seen.result.get("rates", [0.05] * 52))
+
+
+def weighted():
+    weight, losses = torch.ones(3, requires_grad=True), []
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    for _ in range(60):
+        loss = (weight**2).sum()
+        torch.autograd.backward(loss, grad_tensors=torch.tensor(0.5))
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(0.5 * loss.item())
+    return {"losses": losses}
+
+
+def test_a_weighted_loss_is_told_weighted_at_every_step(watch):
+    seen = watch(weighted)
+    assert seen.losses == pytest.approx(seen.result["losses"])
+
+
+def examined_carelessly():
+    model, losses = nn.Linear(4, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    x, y = torch.randn(30, 4), torch.randn(30, 1)
+    for step in range(90):
+        loss = F.mse_loss(model(x[:20]), y[:20])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if step % 30 == 25:
+            with torch.no_grad():  # and no eval()
+                F.mse_loss(model(x[20:]), y[20:])
+                F.mse_loss(model(x[10:20]), y[10:20])
+    return {"losses": losses}
+
+
+def examined_from_a_loader():
+    model, losses = nn.Linear(4, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    loader, held_out = DataLoader(rows_of(120), batch_size=4), DataLoader(rows_of(8), batch_size=4)
+    for _ in range(3):
+        for x, y in loader:
+            loss = F.mse_loss(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        for x, _y in held_out:
+            model(x)  # neither no_grad nor eval()
+    return {"losses": losses}
+
+
+@pytest.mark.parametrize(
+    ("program", "steps", "gradients"),
+    [(examined_carelessly, [26, 56, 86], False), (examined_from_a_loader, [30, 60, 90], True)],
+)
+def test_evaluations_between_quick_steps_are_told(watch, program, steps, gradients):
+    seen = watch(program)
+    assert seen.losses == seen.result["losses"]
+    assert [(one.step, one.passes, one.gradients) for one in seen.all(Evaluation)] == [
+        (step, 2, gradients) for step in steps
+    ]
+
+
+def two_lines():
+    weight, losses = torch.ones(2, requires_grad=True), []
+    optimizer = torch.optim.SGD([weight], lr=0.01)
+    for step in range(120):
+        optimizer.zero_grad()
+        if step % 3 == 0:
+            loss = (weight**2).sum()
+            loss.backward()
+        else:
+            loss = (weight - 1).abs().sum()
+            torch.autograd.backward(loss)
+        optimizer.step()
+        losses.append(loss.item())
+    return {"losses": losses, "weight": weight}
+
+
+def test_backward_passes_of_two_lines_in_turn(watch):
+    seen = watch(two_lines)
+    assert seen.losses == seen.result["losses"]
+    assert seen.rates == pytest.approx([0.01] * 120)
+
+
+def with_a_function_of_its_own():
+    weight, losses, calls = torch.ones(2, requires_grad=True), [], []
+    theirs = torch.autograd.backward
+
+    def backward(*args, **kwargs):
+        calls.append(len(args))
+        theirs(*args, **kwargs)
+
+    torch.autograd.backward = backward
+    try:
+        for _ in range(50):
+            loss = (weight**2).sum()
+            loss.backward()
+            with torch.no_grad():
+                weight -= 0.1 * weight.grad
+                weight.grad = None
+            losses.append(loss.item())
+    finally:
+        torch.autograd.backward = theirs
+    return {"losses": losses, "calls": calls}
+
+
+def test_a_programs_own_backward_is_called_as_ever(watch):
+    seen = watch(with_a_function_of_its_own)
+    assert seen.losses == seen.result["losses"]
+
+
+def many_steps():
+    weight, losses = torch.ones(2, requires_grad=True), []
+    for _ in range(150):
+        loss = (weight**2).sum()
+        loss.backward()
+        with torch.no_grad():
+            weight -= 0.01 * weight.grad
+            weight.grad.zero_()
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
+@pytest.mark.parametrize(
+    ("share", "sampled"), [(0.5, [*range(1, 21), 100]), (0.0, [*range(1, 21), *range(30, 151, 10)])]
+)
+def test_what_watching_has_cost_decides_which_steps_are_looked_at(watch, monkeypatch, share, sampled):
+    monkeypatch.setattr(Observer, "share", lambda _: share)
+    seen = watch(many_steps)
+    assert seen.losses == seen.result["losses"]
+    assert [phases.step for phases in seen.all(PhaseTimes)] == sampled
+
+
+@given(some.booleans(), some.booleans(), some.booleans(), some.floats(0, 10), some.floats(0, 10))
+def test_what_a_quick_step_costs_grows_with_the_step_up_to_a_millisecond(module, optimizer, loader, one, other):
+    calls = {"module": module, "optimizer": optimizer, "loader": loader}
+    shorter, longer = (quick_cost(**calls, step_seconds=seconds) for seconds in sorted((one, other)))
+    assert 0 < shorter <= longer <= quick_cost(module=True, optimizer=True, loader=True, step_seconds=1e-3)
+
+
+def test_the_pace_of_python_is_a_number_to_multiply_by():
+    assert 0.01 < pace_of_python() < 1_000
+
+
+def test_every_backward_pass_adds_to_the_cost():
+    observer = Observer(lambda _: None, own=lambda _: False, clock=lambda: 0.0)
+    assert observer.cost_seconds == 0
+    observer.backward_calls = 10
+    once = observer.cost_seconds
+    observer.backward_calls = 20
+    assert 0 < once < observer.cost_seconds == pytest.approx(2 * once)
