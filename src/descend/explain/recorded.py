@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from descend.errors import RecordError
@@ -12,8 +11,6 @@ from descend.record.events import Event, Operations
 from descend.record.graph import StepGraph, operation_from
 from descend.record.reader import Reader
 from descend.record.rows import RunInfo
-
-_LETTERS = {"beta1": "betas", "epsilon": "eps"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +69,25 @@ def recorded_step(reader: Reader, step: int | None) -> RecordedStep:
             )
         step = kept[0]
     tensors = reader.tensors(step)
-    rate = next((lr for number, lr in zip(reader.steps().step, reader.steps().rate, strict=True) if number == step), float("nan"))
+    rate = next(
+        (lr for number, lr in zip(reader.steps().step, reader.steps().rate, strict=True) if number == step),
+        float("nan"),
+    )
     if info.kind == "train":
-        return _of_training(reader, info, step, tensors, rate)
+        return _of_training(info, step, tensors, rate)
     rows = [operation_from(step, row) for row in reader.operations(step)]
     optimizers = tuple(
         Optimizer(str(row.values["class"]), row.values.get("settings") or {}, tuple(row.values.get("parameters") or ()))
         for row in reader.facts("optimizer")
         if row.values.get("steps")
     )
-    happened = next((row.values["happened"] for row in reader.facts("order") if row.step == step), [])
+    happened: list[Mapping[str, Any]] = next(
+        (row.values["happened"] for row in reader.facts("order") if row.step == step), []
+    )
     return RecordedStep(info, step, StepGraph(step, rows), tensors, optimizers, rate, tuple(happened), reader.sources())
 
 
-def _of_training(reader: Reader, info: RunInfo, step: int, tensors: Mapping[str, Tensor], rate: float) -> RecordedStep:
+def _of_training(info: RunInfo, step: int, tensors: Mapping[str, Tensor], rate: float) -> RecordedStep:
     recipe = info.recipe
     kind = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[str(recipe["optimizer"])]
     settings = {
@@ -107,7 +109,7 @@ def _operations(
     """The operations of a step of ``train``: its model is made anew with the values of the snapshot, and run once."""
     from descend.models.architecture import KINDS, Architecture
     from descend.models.build import build
-    from descend.train.losses import loss_named
+    from descend.train.losses import LOSSES
     from descend.watch.operations import OperationRecorder
 
     recipe = info.recipe
@@ -119,7 +121,9 @@ def _operations(
         )
     x, y = tensors.get("batch.x"), tensors.get("batch.y")
     if x is None or y is None:
-        raise RecordError(f"the batch of step {step} was left out of its snapshot", where=str(info.path), help="it was too large")
+        raise RecordError(
+            f"the batch of step {step} was left out of its snapshot", where=str(info.path), help="it was too large"
+        )
     weights = {name.removeprefix("before."): value for name, value in tensors.items() if name.startswith("before.")}
     outputs = len(weights[next(reversed([name for name, _ in info.parameters]))])
     shape = tuple(x.shape[1:])
@@ -127,14 +131,13 @@ def _operations(
     module.load_state_dict({**module.state_dict(), **weights})
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     told: list[Event] = []
-    recorder = OperationRecorder(told.append, lambda tensor: names.get(id(tensor), ""), lambda file: False)
+    recorder = OperationRecorder(told.append, lambda tensor: names.get(id(tensor), ""), lambda _: False)
     recorder.begin_step(1)  # as a step that is kept in full
     try:
-        loss_named(recipe["loss"]).mean(module(x), y).backward()
+        LOSSES[recipe["loss"]].mean(module(x), y).backward()  # type: ignore[no-untyped-call]
         outside = recorder.outside()
     finally:
         recorder.end_step(step)
         recorder.close()
     [operations] = [event for event in told if isinstance(event, Operations)]
-    torch.set_grad_enabled(True)
     return operations.rows, outside

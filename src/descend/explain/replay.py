@@ -222,11 +222,12 @@ def _work(operation: Operation, inputs: list[Tensor]) -> Worked:
     try:
         arguments = formula.bind(inputs, operation.constants, known, called=operation.name.strip("_"))
         output = formula.forward(arguments)
-        if tuple(output.shape) != operation.shape:
-            raise NotCovered(f"{operation.name}: its output has another shape than the one recorded")
-        return Worked(operation, output, inputs, formula, arguments)
     except NotCovered as error:
         return Worked(operation, _by_torch(operation, inputs), inputs, why=error.what)
+    if tuple(output.shape) != operation.shape:
+        why = f"{operation.name}: the closed form gives another shape than the one recorded"
+        return Worked(operation, _by_torch(operation, inputs), inputs, why=why)
+    return Worked(operation, output, inputs, formula, arguments)
 
 
 def _forward(worked: Worked, inputs: list[Tensor]) -> Tensor:

@@ -84,9 +84,7 @@ class Backward:
         if inputs is not None:
             return any(one is witness for one in inputs)
         gradient = witness.grad
-        return gradient is not self.gradient or (
-            gradient is not None and gradient._version != self.gradient_version
-        )
+        return gradient is not self.gradient or (gradient is not None and gradient._version != self.gradient_version)
 
     def was_updated(self, kept: KeptParameters | None) -> str:
         """The way in which its leaves have been changed in place since, or ""."""

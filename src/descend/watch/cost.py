@@ -1,4 +1,4 @@
-"""What the wrappers themselves cost at the steps that nobody looks at, where a clock would cost more than what it measures."""
+"""What watching costs where no clock inside of it can tell: the wrappers' calls at all steps, and all that a look entails."""
 
 import time
 from typing import Any
@@ -12,6 +12,46 @@ _BATCH, _BATCH_COLD = 6.0e-6, 8.0e-6
 _COLD = 1.0e-3  # seconds of a step, from which on it is so
 _REFERENCE = 0.34e-6  # seconds of a relayed call of Python where those were measured
 _CALLS, _ROUNDS = 200, 5
+_ENTAILS, _AT_MOST, _ENOUGH = (
+    3.0,
+    8.0,
+    3,
+)  # looks cost so many times what is measured inside, until so many have told better
+
+
+class Looks:
+    """How much longer steps take because they are looked at, in units of what the look itself measures.
+
+    The rest goes into PyTorch's ways for function modes, hooks put on and taken off, and the record's writer.
+    """
+
+    def __init__(self) -> None:
+        self._typical: float | None = None  # seconds of a step that nobody looks at
+        self._longer = self._measured = 0.0
+        self._count = 0
+
+    def unwatched(self, seconds: float) -> None:
+        """A step that nobody looked at took so long."""
+        self._typical = seconds if self._typical is None else 0.8 * self._typical + 0.2 * seconds
+
+    def prepared(self, seconds: float) -> None:
+        """So long took a step before one that is looked at: the function mode was on already."""
+        if self._typical is not None:
+            self._longer += seconds - self._typical
+
+    def looked(self, seconds: float, measured: float) -> None:
+        """So long took a step that was looked at, the telling of it included; ``measured``: inside the look."""
+        if self._typical is not None:
+            self._longer += seconds - self._typical
+            self._measured += measured
+            self._count += 1
+
+    @property
+    def factor(self) -> float:
+        """By which to multiply what is measured inside of looks."""
+        if self._count < _ENOUGH or self._measured <= 0:
+            return _ENTAILS
+        return min(_AT_MOST, max(1.0, self._longer / self._measured))
 
 
 def pace_of_python() -> float:

@@ -10,7 +10,7 @@ from descend.watch.fingerprint import fingerprints
 from descend.watch.iterations import Step
 from descend.watch.quiet import quiet
 
-_EPOCH = 1  # of a loop that says nothing of epochs
+_EPOCH = 0  # not known
 _WHOLE = 16 * 2**20  # bytes of a batch that a snapshot keeps
 _KEYS = ("x", "y")  # of the batch's tensors, as in every snapshot; those after them are numbered
 

@@ -28,7 +28,7 @@ from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
 from descend.watch.budget import is_sampled
 from descend.watch.calm import Counted
-from descend.watch.cost import pace_of_python, quick_cost
+from descend.watch.cost import Looks, pace_of_python, quick_cost
 from descend.watch.detail import Detail
 from descend.watch.facts.collectors import all_collectors
 from descend.watch.facts.moments import Moments, Telling
@@ -95,7 +95,9 @@ class Observer(Counted):
         self.hooks = Hooks(self)
         self.reads = Reads(self)
         self._evaluations = 0
-        self._measured = 0.0
+        self._measured = 0.0  # at steps of loops without autograd
+        self._inside = 0.0  # measured at steps that are looked at
+        self.looks = Looks()
         self._pace = pace_of_python()
         self._beside = 0.0  # measured in those who collect facts, outside of steps that are looked at
         self.broken = False  # a loss was no finite number
@@ -109,7 +111,13 @@ class Observer(Counted):
     @property
     def cost_seconds(self) -> float:
         """Time spent in our own code: measured, and what calling it costs added from its usual value."""
-        return self._measured + self._beside + self.spent + self.backward_calls * self._quick_cost()
+        return (
+            self._measured
+            + self._inside * self.looks.factor
+            + self._beside
+            + self.spent
+            + self.backward_calls * self._quick_cost()
+        )
 
     def _quick_cost(self) -> float:
         """Of one backward pass and what belongs to it, at steps that nobody looks at."""
@@ -158,7 +166,7 @@ class Observer(Counted):
     ) -> None:
         """One step of a loop without autograd: parameters by name, as they are now and as they were ``before``."""
         at = self._clock()
-        step = self.count(1, math.nan if loss is None else loss, math.nan, seconds, 0, at)
+        step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, 0, at)
         self.names.adopt(parameters)
         if new := self.names.tell(parameters.values()):
             self.emit(ParametersSeen(step, tuple(new)))
@@ -257,7 +265,7 @@ class Observer(Counted):
         for event in detail.events(step, epoch, float(loss), counted, replaced, outside):
             self.emit(event)
         detail.tell("step_done", step, [leaf for one in counted for leaf in one.leaves])
-        self._measured += detail.cost
+        self._inside += detail.cost
 
     def tell_evaluation(self, passes: Passes) -> None:
         make = passes.take()

@@ -1,7 +1,7 @@
 """Forward passes that no backward follows: evaluations."""
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -18,7 +18,7 @@ _HASHED = 3  # batches of one evaluation that are fingerprinted
 class Pass:
     """One call of a module of the user's, outside of any other."""
 
-    __slots__ = ("ended", "gradients", "identity", "inputs", "module", "output", "place", "started")
+    __slots__ = ("ended", "gradients", "identity", "inputs", "module", "output", "parameters", "place", "started")
 
     def __init__(self, module: nn.Module, gradients: bool, place: Place, started: float) -> None:
         self.module = weakref.ref(module)  # the program may let go of its model, and it should be gone then
@@ -27,6 +27,7 @@ class Pass:
         self.place = place
         self.started = self.ended = started
         self.inputs: tuple[object, ...] = ()
+        self.parameters: frozenset[int] = frozenset()  # identities of those it may train, where a step is looked at
         self.output: object = None  # of one of the first passes, where it has no graph
 
 
@@ -73,8 +74,14 @@ class Passes:
             self._add(one, frame)
         self.waiting.clear()
 
-    def step_begins(self, frame: FrameType | None, done: int) -> tuple[list[Pass], list[Pass]]:
-        """A backward begins after ``done`` steps. Returns the passes that were an evaluation's after all, and those that are the step's."""
+    def step_begins(
+        self, frame: FrameType | None, done: int, leaves: Collection[Tensor] | None
+    ) -> tuple[list[Pass], list[Pass]]:
+        """A backward begins after ``done`` steps; it reaches ``leaves``, where they are known.
+
+        Returns the passes that were an evaluation's after all, and those that are the step's.
+        """
+        reached = None if leaves is None else {id(leaf) for leaf in leaves}
         if done > self._noted_after + 1:  # steps without such passes lie between: they belong to no step
             self._within_steps = set()
         self._noted_after = done
@@ -82,7 +89,10 @@ class Passes:
         examined: list[Pass] = []
         own: list[Pass] = []
         for one in self.waiting:
-            known = one.gradients or one.identity not in self._trained or one.place in self._within_steps
+            if one.gradients:
+                known = reached is None or not one.parameters or not one.parameters.isdisjoint(reached)
+            else:
+                known = one.identity not in self._trained or one.place in self._within_steps
             (own if known else examined).append(one)
         self._within_steps = {one.place for one in self.waiting if not one.gradients}
         for one in examined:

@@ -92,8 +92,6 @@ class QuickSteps(Steps):
                 return None
         elif site.way != "optimizer":
             return None
-        if self.line_tells_epochs and self.loader is None:
-            self.count_epochs(frame)
         if self.scaled is not None and self.scaled[0] is tensors:
             tensors = self.scaled[1]
         try:
@@ -104,6 +102,8 @@ class QuickSteps(Steps):
             return None  # the first that is no finite number: where it came from is looked for
         if witness is not None and not self.close_quickly(_clock(), site.rate):
             return None
+        if self.line_tells_epochs and self.loader is None:
+            self.count_epochs(frame)
         self.observer.backward_calls += 1
         self.quick_pass = None
         one = self.spare
@@ -142,7 +142,7 @@ class QuickSteps(Steps):
         if rows:
             self.last_rows = rows
             self.rows = 0
-        done = (self.pending.pop().loss, rate, at - started, rows or self.last_rows, self.epoch or 1)
+        done = (self.pending.pop().loss, rate, at - started, rows or self.last_rows, self.epoch)
         if observer.threaded:
             with observer.lock:
                 observer.step += 1

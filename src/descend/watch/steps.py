@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.watch.backward import Backward, Site
-from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_candidate
+from descend.watch.budget import FULL, is_recorded, is_sampled, is_snapshot, next_candidate
 from descend.watch.calm import Calm
 from descend.watch.detail import Detail, optimizer_parameters
 from descend.watch.graph import loss_of
@@ -108,6 +108,7 @@ class Steps(Calm):
             loss = sum(one.loss for one in pending) / len(pending)
         self.last_loss = loss
         seconds = at - self.started if self.started is not None else 0.0
+        whole = seconds
         if detail is not None:
             seconds = max(0.0, seconds - detail.cost)
         if self.rows:
@@ -118,22 +119,27 @@ class Steps(Calm):
             loader.trained = True
             self.epoch += 1
             observer.tell("pass_trained", loader.loader() if loader.loader is not None else None, observer.step + 1)
-        step = observer.count(self.epoch or 1, loss, self.rate, seconds, self.last_rows, at)
+        step = observer.count(self.epoch, loss, self.rate, seconds, self.last_rows, at)
         self.pending = []
         self.updated = self.optimizing = False
         self.plain = True
         self.scaled = None
         self.waiting.clear()
         self.started = at
+        if detail is None and seconds:
+            (observer.looks.prepared if self.marks.entered else observer.looks.unwatched)(seconds)
         if detail is None and self._nothing_to_prepare(step + 1):
             observer.spent += _clock() - at
             self.calm = not (self.marks.entered or self.passes.is_open)
             return  # nothing is to be prepared for the next step, nor for the one after it
         if detail is not None:
-            observer.tell_detail(detail, step, self.epoch or 1, loss, pending, replaced or {})
+            observer.tell_detail(detail, step, self.epoch, loss, pending, replaced or {})
             self.started = _clock()
         self.prepare(after=step)
-        observer.spent += _clock() - (at if detail is None else self.started)
+        if detail is None:
+            observer.spent += _clock() - at
+        elif step > FULL and not detail.late:
+            observer.looks.looked(whole + _clock() - at, detail.cost)
         if replaced and detail is not None and self.detail is not None and not detail.timeline.in_tail:
             self.detail.timeline = (
                 detail.timeline.continued()

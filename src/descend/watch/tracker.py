@@ -117,6 +117,7 @@ class Tracker(QuickSteps):
         if detail is not None:
             detail.timeline.ends(ended, "forward", one.place, "loss")
             detail.root_called(module, output, tensors_in(args), frame)
+            one.parameters = frozenset(id(each) for each in module.parameters() if each.requires_grad)
             detail.timeline.resume()
             detail.cost += _clock() - ended
 
@@ -147,7 +148,9 @@ class Tracker(QuickSteps):
             self.count_epochs(frame)
         self.quick_pass = None
         if self.waiting or self.passes.is_open:
-            self._evaluation_ends(frame)
+            if leaves is None and self.detail is not None:
+                leaves = leaves_of(tensors, inputs)
+            self._evaluation_ends(frame, leaves)
         one = Backward(self.loss_of(tensors, weights), site)
         if self.optimizing:
             one.closure = site.closure = True
@@ -171,11 +174,11 @@ class Tracker(QuickSteps):
             observer.spent += _clock() - at
         return one
 
-    def _evaluation_ends(self, frame: FrameType | None) -> None:
+    def _evaluation_ends(self, frame: FrameType | None, leaves: list[Tensor] | None) -> None:
         """Training goes on: what is not of this step was an evaluation."""
         self.calm = False
         ended = self.passes.last_ended
-        examined, own = self.passes.step_begins(frame, 0 if self.observer.threaded else self.observer.step)
+        examined, own = self.passes.step_begins(frame, 0 if self.observer.threaded else self.observer.step, leaves)
         if examined and self.detail is not None:
             spent = sum(one.ended - one.started for one in examined)
             self.detail.timeline.leave_out(spent, own[0].place if own else NOWHERE)

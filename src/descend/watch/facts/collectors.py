@@ -1,8 +1,8 @@
 """Every collector there is."""
 
+from descend.watch.facts.data import Data
 from descend.watch.facts.features import Features
 from descend.watch.facts.finite import Finite
-from descend.watch.facts.data import Data
 from descend.watch.facts.loaders import Loaders
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.motion import Motion
@@ -21,6 +21,8 @@ def all_collectors(tell: Telling) -> list[Collector]:
 COLLECTORS: tuple[type[Collector], ...] = (
     Optimizers,
     Order,
+    Loaders,
+    Data,
     Features,
     Finite,
     Motion,

@@ -36,8 +36,13 @@ def describe(rows: Tensor) -> dict[str, Any]:
     if len(good) < 2 or not x.shape[1]:
         return found
     low, high = good.min(0).values, good.max(0).values
-    found |= {"least": float(low.min()), "most": float(high.max()), "mean": float(good.mean()), "std": float(good.std())}
-    found |= _constant(good, low, high)
+    found |= {
+        "least": float(low.min()),
+        "most": float(high.max()),
+        "mean": float(good.mean()),
+        "std": float(good.std()),
+    }
+    found |= _constant(low, high)
     found |= _twice(good, low != high)
     found |= _empty(good, rows)
     if x.shape[1] <= _TOLD:
@@ -79,19 +84,19 @@ def describe_labels(labels: Tensor) -> dict[str, Any]:
     return found
 
 
-def is_series(rows: Tensor) -> bool:
-    """Whether neighbouring rows are alike as in a series over time: windows that overlap, or values that move slowly."""
+def series_in(rows: Tensor) -> str:
+    """Whether neighbouring rows are alike as in a series over time: "windows" that overlap, "slow" values, or ""."""
     x = flat(rows)
     x = x[torch.isfinite(x).all(1)]
     if len(x) < 16 or x.shape[1] < 1:
-        return False
+        return ""
     for shift in range(1, min(x.shape[1], 9)):
         if x.shape[1] - shift >= 2 and _overlaps(x, shift):
-            return True
+            return "windows"
     x = (x - x.mean(0)) / x.std(0).clamp_min(1e-12)
     near = (x[1:] - x[:-1]).square().mean()
     far = (x - x.flip(0)).square().mean()
-    return bool(near < 0.25 * far)
+    return "slow" if bool(near < 0.25 * far) else ""
 
 
 def _overlaps(x: Tensor, shift: int) -> bool:
@@ -99,7 +104,7 @@ def _overlaps(x: Tensor, shift: int) -> bool:
     return bool(moves.double().mean() > 0.95) and bool((x[1:] != x[:-1]).any())
 
 
-def _constant(x: Tensor, low: Tensor, high: Tensor) -> dict[str, Any]:
+def _constant(low: Tensor, high: Tensor) -> dict[str, Any]:
     still = (low == high).nonzero().flatten()
     listed = [[int(each), float(low[each])] for each in still[:_LISTED]]
     return {"constant": listed, "constant_count": len(still)}

@@ -15,10 +15,10 @@ Told of the first loss that is no finite number as ``not_finite``: ``inputs`` (n
 """
 
 import contextlib
-import sys
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -29,10 +29,10 @@ from descend.watch.batches import tensors_in
 from descend.watch.facts.loaders import KnownLoader, Loaders
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.origins import Origin, Origins
-from descend.watch.facts.sets import Rows
 from descend.watch.facts.summaries import KnownSet, tell_sets
 from descend.watch.places import Place
 from descend.watch.quiet import quiet
+from descend.watch.variables import variables_of
 
 _ROWS = 64  # of a step that are kept
 _MOST_SETS = 24
@@ -40,6 +40,15 @@ _SHARE = 0.02  # of the time so far that looking at whole sets may take before t
 _ALWAYS = 0.004  # seconds of it that are always there
 _TENSORS = 200  # of a frame that are looked at
 _clock = time.perf_counter
+
+
+@dataclass(slots=True)
+class _Use:
+    """What something learned was computed from."""
+
+    x: weakref.ref[Tensor]
+    rows: int
+    y: weakref.ref[Tensor] | None = None
 
 
 class Data(Collector):
@@ -52,32 +61,29 @@ class Data(Collector):
         self._began = _clock()
         self._spent = 0.0
         self._sets: list[KnownSet] = []
-        self._x: weakref.ref[Tensor] | None = None  # what this step was given first
-        self._y: weakref.ref[Tensor] | None = None
-        self._rows = 0
+        self._uses: dict[int, tuple[weakref.ref[Tensor], _Use]] = {}  # of what was given, by what was computed from it
+        self._root: weakref.ref[Tensor] | None = None  # what a module was given last
         self._batch: list[weakref.ref[Tensor]] = []
         self._last_trained: KnownSet | None = None
         self._told_step = 0
+        self._names: set[str] = set()  # of the variables that held what steps were given
 
     def operation(
         self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
     ) -> Mapping[str, Any] | None:
         self._origins.heard(name, args, kwargs, output)
         if isinstance(output, Tensor) and output.requires_grad and name != "requires_grad_":
-            self._used(args, kwargs)
+            self._used(args, kwargs, output)
         return None
 
     def batch(self, batch: Any, step: int, loader: Any, frame: FrameType | None) -> None:
-        self._forget()
         self._batch = [weakref.ref(each) for each in tensors_in(batch)]
 
     def root_called(
         self, module: nn.Module, inputs: Sequence[Tensor], output: Any, step: int, frame: FrameType | None
     ) -> None:
-        if self._x is None:
-            given = next((each for each in inputs if not each.requires_grad and each.ndim), None)
-            if given is not None:
-                self._x, self._rows = weakref.ref(given), len(given)
+        given = next((each for each in inputs if not each.requires_grad and each.ndim), None)
+        self._root = weakref.ref(given) if given is not None else self._root
 
     def loader_begins(self, loader: Any, step: int, frame: FrameType | None) -> None:
         known = self._loaders.of_loader(loader, frame)
@@ -93,7 +99,7 @@ class Data(Collector):
     def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         if step == self._told_step:
             return
-        x, y = self._given()
+        x, y, entered = self._given(loss)
         if x is None or not x.ndim:
             return
         self._told_step = step
@@ -102,12 +108,13 @@ class Data(Collector):
         known = self._training_set(x, y, origin, frame)
         values: dict[str, Any] = {"rows": len(x), "set": known.number if known is not None else 0}
         values |= {"x": variable(x, frame), "y": "" if y is None else variable(y, frame)}
+        self._names |= {values["x"], values["y"]} - {""}
         values |= {"how": "", "start": 0, "stop": 0, "of": 0} if origin is None else _position(origin)
         values["labels"] = None if y is None else _labels(y)
-        values["not_finite"] = [_not_finite(x), 0 if y is None else _not_finite(y)]
+        values["not_finite"] = [_not_finite(x if entered is None else entered), 0 if y is None else _not_finite(y)]
         self.tell.fact(step, "given", values, self.tell.place(frame))
         if known is not None:
-            known.see(x, y)
+            known.see(x if entered is None else entered, y)
             self._last_trained = known
             self._look_into(known)
             if not known.from_loader:
@@ -138,43 +145,58 @@ class Data(Collector):
 
     def not_finite(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         found = []
+        given = self._given(loss)
         for name, tensor in _variables(self.tell, frame):
             if not tensor.requires_grad and tensor.grad_fn is None and (count := _not_finite(tensor)):
                 rows = tensor.detach().reshape(len(tensor), -1) if tensor.ndim else tensor.reshape(1, 1)
                 broken = int((~torch.isfinite(rows)).any(1).sum())
-                found.append([name, count, tensor.numel(), broken, list(tensor.shape)])
+                batch = name in self._names if given[0] is None else any(tensor is each for each in given)
+                found.append([name, count, tensor.numel(), broken, list(tensor.shape), batch])
         parameters = sum(1 for each in leaves if _not_finite(each))
         self.tell.fact(step, "not_finite", {"inputs": found, "parameters": parameters}, self.tell.place(frame))
 
     def finished(self, step: int) -> None:
         for known in self._sets:
             with contextlib.suppress(RuntimeError):  # memory of the user's that is no longer what it was
-                known.take_in(None)
+                known.take_in(None, self._last_trained)
         tell_sets(self.tell, step, [each for each in self._sets if each.role])
 
-    def _used(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """Something learned was computed: of what was given, the first is the input, and the last the target."""
-        for position, each in enumerate(tensors_in([args, kwargs])):
+    def _used(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Tensor) -> None:
+        """Something learned was computed: of what was given to it, the first is the input, and the last the target."""
+        inputs = tensors_in([args, kwargs])
+        known = next((found for each in inputs if (found := self._uses_of(each)) is not None), None)
+        for each in inputs:
             if each.requires_grad or not each.ndim or not each.numel():
                 continue
-            if self._x is None:
-                self._x, self._rows = weakref.ref(each), len(each)
-            elif len(each) == self._rows and self._x() is not each and (position or self._y is None):
-                self._y = weakref.ref(each)
+            if known is None:
+                known = _Use(weakref.ref(each), len(each))
+            elif len(each) == known.rows and known.x() is not each:
+                known.y = weakref.ref(each)
+                break
+        if known is not None:
+            self._uses[id(output)] = (weakref.ref(output), known)
 
-    def _given(self) -> tuple[Tensor | None, Tensor | None]:
-        """Input and target of the step that runs; as the loader gave them where it did."""
-        x = self._x() if self._x is not None else None
-        y = self._y() if self._y is not None else None
+    def _uses_of(self, tensor: Tensor) -> "_Use | None":
+        reference, known = self._uses.get(id(tensor), (None, None))
+        return known if reference is not None and reference() is tensor else None
+
+    def _given(self, loss: Any) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Input and target of the step that runs, as the loader gave them where it did; and the input as the model got it."""
+        use = self._uses_of(loss) if isinstance(loss, Tensor) else None
+        root = self._root() if self._root is not None else None
+        entered = root if root is not None or use is None else use.x()
+        x = use.x() if use is not None else root
+        y = use.y() if use is not None and use.y is not None else None
         batch = [tensor for each in self._batch if (tensor := each()) is not None]
         if batch:
             same = next((each for each in batch if x is not None and _is_same(each, x)), None)
             x = same if same is not None else (batch[0] if x is None or len(batch[0]) == len(x) else x)
             y = next((each for each in batch if each is not x and each.ndim and len(each) == len(x)), y)
-        return x, y
+        return x, y, entered
 
     def _forget(self) -> None:
-        self._x = self._y = None
+        self._root = None
+        self._uses.clear()
         self._batch = []
 
     def _training_set(
@@ -224,7 +246,7 @@ class Data(Collector):
             return
         started = _clock()
         room = max(_ALWAYS, _SHARE * (started - self._began)) - self._spent
-        known.take_in(room)
+        known.take_in(room, self._last_trained)
         self._spent += _clock() - started
 
     def _look_beside(self, training: KnownSet, frame: FrameType | None) -> None:
@@ -236,7 +258,6 @@ class Data(Collector):
         if x is None:
             return
         found = _variables(self.tell, frame)
-        names = [name for name, _ in found]
         for place, (name, tensor) in enumerate(found):
             alike = tensor.shape[1:] == x.shape[1:] and tensor.ndim == x.ndim and tensor.dtype == x.dtype
             if tensor is x:
@@ -250,7 +271,6 @@ class Data(Collector):
                 known.variable = name
                 known.find_targets(found[place + 1 :] + found[:place], training)
                 self._look_into(known)
-        del names
 
 
 def _position(origin: Origin) -> dict[str, Any]:
@@ -290,23 +310,22 @@ def _is_part(tensor: Tensor, whole: Tensor) -> bool:
 
 def _variables(tell: Telling, frame: FrameType | None) -> list[tuple[str, Tensor]]:
     """The tensors that variables of the user's functions hold, from the inside out, and attributes of ``self``."""
-    from descend.watch.variables import variables_of
-
     found: dict[int, tuple[str, Tensor]] = {}
     for own in tell.places.own_frames(frame):
         space = variables_of(own)
         for name, value in space.items():
-            inside = vars(value).items() if name == "self" and hasattr(value, "__dict__") else ()
-            for path, each in ((name, value), *((f"{name}.{part}", item) for part, item in inside)):
-                if isinstance(each, Tensor) and each.ndim and not name.startswith("__") and len(found) < _TENSORS:
+            inside = _parts(name, value)
+            for path, each in ((name, value), *inside):
+                if type(each) is Tensor and each.ndim and not name.startswith("__") and len(found) < _TENSORS:
                     found.setdefault(id(each), (path, each))
     return list(found.values())
 
 
-def main_variables() -> dict[str, Any]:
-    """Those of the program's own file, once it is over."""
-    main = sys.modules.get("__main__")
-    return dict(vars(main)) if main is not None else {}
-
-
-__all__ = ["Data", "Rows"]
+def _parts(name: str, value: Any) -> list[tuple[str, Any]]:
+    """What stands in a short list or dictionary, or in the attributes of ``self``."""
+    if type(value) in (list, tuple) and len(value) <= 8:
+        return [(f"{name}[{place}]", each) for place, each in enumerate(value)]
+    if type(value) is dict and len(value) <= 8:
+        return [(f"{name}[{key!r}]", each) for key, each in value.items() if isinstance(key, str)]
+    inside = getattr(value, "__dict__", None) if name == "self" else None
+    return [(f"{name}.{part}", each) for part, each in inside.items()] if isinstance(inside, dict) else []

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,15 +41,16 @@ class Origins:
         if not isinstance(first, Tensor) or first.requires_grad or not first.ndim:
             return
         if name in _TAKING:
-            for made, origin in self._taken(name, first, args, kwargs, output):
-                self._keep(made, origin)
+            for made, found in self._taken(name, first, args, kwargs, output):
+                self._keep(made, found)
             return
         origin = self.of(first)
         if origin is None:  # arguments in another order: 255 - x
             origin = next((found for each in args[1:3] if isinstance(each, Tensor) and (found := self.of(each))), None)
-        if origin is not None and isinstance(output, Tensor) and output is not first and output.ndim:
-            if len(output) == origin.stop - origin.start and not output.requires_grad:
-                self._keep(output, Origin(origin.source, origin.how, origin.start, origin.stop, origin.rows, True))
+        if origin is None or not isinstance(output, Tensor) or output is first or not output.ndim:
+            return
+        if len(output) == origin.stop - origin.start and not output.requires_grad:
+            self._keep(output, replace(origin, altered=True))
 
     def _taken(
         self, name: str, source: Tensor, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
@@ -69,14 +70,7 @@ class Origins:
             if dimension == 0 and isinstance(start, int):
                 yield output, Origin(reference, "slice", start, start + len(output), count)
             return
-        if name == "index_select":
-            index = args[2] if len(args) > 2 and args[1] == 0 else None
-        else:
-            index = args[1] if len(args) > 1 else None
-            if isinstance(index, tuple) and index and len(index) <= source.ndim:
-                if not all(isinstance(each, slice) for each in index[1:]):
-                    return
-                index = index[0]
+        index = _index_in(name, source, args)
         if isinstance(index, slice):
             start, stop, stride = index.indices(count)
             if stride == 1 and stop > start:
@@ -105,3 +99,14 @@ class Origins:
             if len(self._known) >= _MOST:
                 self._known.clear()
         self._known[id(tensor)] = (weakref.ref(tensor), origin)
+
+
+def _index_in(name: str, source: Tensor, args: tuple[Any, ...]) -> Any:
+    """What chooses rows; None where something else is chosen as well."""
+    if name == "index_select":
+        return args[2] if len(args) > 2 and args[1] == 0 else None
+    index = args[1] if len(args) > 1 else None
+    if not isinstance(index, tuple) or not index:
+        return index
+    others_whole = len(index) <= source.ndim and all(isinstance(each, slice) for each in index[1:])
+    return index[0] if others_whole else None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from descend.watch.facts import shared
-from descend.watch.facts.columns import COLUMNS, describe, describe_labels, is_series
+from descend.watch.facts.columns import COLUMNS, describe, describe_labels, series_in
 from descend.watch.facts.loaders import KnownLoader
 from descend.watch.facts.moments import Telling
 from descend.watch.facts.sets import Rows, numbers_in, rows_of, spread_out
@@ -33,13 +33,14 @@ class KnownSet:
         self.y: weakref.ref[Tensor] | None = None
         self.role = ""
         self.taken_in = self.beside = False
-        self.rows = 0
+        self.rows = self.width = 0
         self.keys: Tensor | None = None
         self.columns: Tensor | None = None
         self.sample: Rows | None = None  # rows of the whole set
         self.labels: dict[str, Any] = {}
-        self.series = False
+        self.series = ""
         self.evaluations: list[tuple[int, Place, KnownSet | None]] = []
+        self.broken: list[int] = []  # rows with numbers that are none, and such answers to them
         self._seen_x: list[Tensor] = []
         self._seen_y: list[Tensor] = []
         self._seen_bytes = 0
@@ -69,6 +70,7 @@ class KnownSet:
             self._answers = []  # of the latest evaluation
         if self.role != "training":
             self.see(x, None)
+        self.broken = self.broken or _broken(x, output)
         answers = _answers(output)
         if answers is not None:
             self._answers.append(answers)
@@ -84,8 +86,11 @@ class KnownSet:
         y = self.y() if self.y is not None else None
         return [Rows(x.detach(), y.detach() if y is not None and len(y) == len(x) else None)]
 
-    def take_in(self, room: float | None) -> None:
-        """Take what the checks need of the whole set, in so many seconds (None: those that are left at the end)."""
+    def take_in(self, room: float | None, like: "KnownSet | None" = None) -> None:
+        """Take what the checks need of the whole set, in so many seconds (None: those that are left at the end).
+
+        Rows are known again by the same columns as those of the set ``like``, where it has as many.
+        """
         if self.taken_in:
             return
         parts = self.parts()
@@ -113,9 +118,11 @@ class KnownSet:
         if len(labels) == len(parts) and self.rows <= _LABELS and all(each[:1].numel() == 1 for each in labels):
             self.labels = describe_labels(torch.cat([each.reshape(-1).cpu() for each in labels]))
         if one:
-            self.series = is_series(parts[0].take(torch.arange(min(len(parts[0]), _NEIGHBOURS))).x)
+            self.series = series_in(parts[0].take(torch.arange(min(len(parts[0]), _NEIGHBOURS))).x)
         wide = self.sample.x.reshape(len(self.sample.x), -1)
-        self.columns = shared.key_columns(wide.float())
+        known = like is not None and like.columns is not None and like.width == wide.shape[1]
+        self.width = wide.shape[1]
+        self.columns = like.columns if like is not None and known else shared.key_columns(wide.float())
         if room is None or shared.is_cheap(parts, len(self.columns), room):
             self.keys = shared.keys_of(parts, self.columns)
         self.taken_in = True
@@ -142,9 +149,10 @@ class KnownSet:
             "variable": self.variable,
             "rows": self.rows,
             "whole": self.sample is not None,
-            "series": self.series or (seen is not None and is_series(seen[:_NEIGHBOURS])),
+            "series": self.series or ("" if seen is None else series_in(seen[:_NEIGHBOURS])),
             "labels": self.labels,
             "evaluations": [number for number, _, _ in self.evaluations],
+            "broken": self.broken,
             "line": list(self.evaluations[-1][1]) if self.evaluations else None,
         }
         if not found["labels"] and self._seen_y and len({each.dtype for each in self._seen_y}) == 1:
@@ -203,6 +211,15 @@ def _shared(one: KnownSet, other: KnownSet) -> dict[str, Any]:
     with contextlib.suppress(IndexError):
         found["memory"] = bool(mine and theirs and mine[0].x.data_ptr() == theirs[0].x.data_ptr())
     return found
+
+
+def _broken(x: Tensor, output: Any) -> list[int]:
+    """How many rows hold numbers that are none, and how many of them have such answers, of how many; [] where none do."""
+    if not x.is_floating_point() or not isinstance(output, Tensor) or len(output) != len(x) or not output.ndim:
+        return []
+    bad = ~torch.isfinite(x.detach().reshape(len(x), -1)).all(1)
+    answers = ~torch.isfinite(output.detach().reshape(len(x), -1)).all(1)
+    return [int(bad.sum()), int((bad & answers).sum()), len(x)] if bool((bad & answers).any()) else []
 
 
 def _answers(output: Any) -> Tensor | None:
