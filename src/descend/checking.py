@@ -14,8 +14,7 @@ from descend.check.sarif import sarif
 from descend.errors import DescendError
 from descend.record.files import write_atomically
 from descend.show.findings import counted, findings_view
-from descend.show.layout import prose, put, safe
-from descend.show.summary import WIDEST
+from descend.show.layout import WIDEST, prose, put, safe
 
 
 def findings_of(folder: Path | None, report: Mapping[str, Any] | None = None) -> dict[str, Any]:

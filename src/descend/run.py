@@ -16,6 +16,7 @@ from rich.text import Text
 from torch import Tensor
 
 from descend.asking import PathLike, in_words, load, worst_images
+from descend.checking import findings_of
 from descend.data.arrays import from_arrays
 from descend.data.catalogue import CATALOGUE
 from descend.data.dataset import Dataset, Task
@@ -251,6 +252,7 @@ def train_plan(
                 pause_at=pause,
                 pause=_pauser(listeners, console),
                 started=started,
+                examine=lambda report: _findings(writer, run_folder, report),
             )
     finally:
         if live is not None:
@@ -261,6 +263,12 @@ def train_plan(
         diverged.report = report
         raise diverged
     return Run(run_folder)
+
+
+def _findings(writer: Writer, run_folder: Path, report: Mapping[str, Any]) -> dict[str, Any]:
+    """What the checks say of the record as it stands."""
+    writer.flush()
+    return findings_of(run_folder, report)
 
 
 def _with_model(failure: StorageError, report: Mapping[str, Any]) -> StorageError:

@@ -82,8 +82,10 @@ class Course:
         found = [
             row
             for row in self.evidence.facts("optimizer")
-            if row.values.get("steps") and mine & set(row.values.get("parameters") or ())
-            and row.values["first_step"] <= self.last and row.values["last_step"] >= self.first
+            if row.values.get("steps")
+            and mine & set(row.values.get("parameters") or ())
+            and row.values["first_step"] <= self.last
+            and row.values["last_step"] >= self.first
         ]
         return found[0] if len(found) == 1 else None
 
@@ -124,7 +126,12 @@ class Course:
         shapes |= {name: shape for name, shape in self.evidence.info.parameters}
         found: dict[str, list[float]] = {}
         for row in self.evidence.norms:
-            if row.step in self and len(shapes.get(row.parameter, ())) > 1 and row.value > 0 and math.isfinite(row.change):
+            if (
+                row.step in self
+                and len(shapes.get(row.parameter, ())) > 1
+                and row.value > 0
+                and math.isfinite(row.change)
+            ):
                 found.setdefault(row.parameter, []).append(row.change / row.value)
         return {name: median(moves[:20]) for name, moves in found.items()}
 
@@ -208,4 +215,6 @@ def _constant_of_squares(values: Mapping[str, Any]) -> float:
     """The variance of the targets, from the triangle of a least-squares problem with a bias; else their mean square."""
     triangle, columns = values["triangle"], len(values["start"])
     targets = [row[columns:] for row in triangle]
-    return float(sum(each**2 for row in targets for each in row) / values["rows_used"] / values["outputs"] * values["scale"])
+    return float(
+        sum(each**2 for row in targets for each in row) / values["rows_used"] / values["outputs"] * values["scale"]
+    )

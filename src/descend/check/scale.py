@@ -6,7 +6,7 @@ from itertools import groupby
 from statistics import median
 from typing import Any
 
-from descend.check import scale_features, words
+from descend.check import scale_features, scale_layers, scale_recurrent, words
 from descend.check.course import Course, courses, plain_rate, rate_in_place
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
@@ -338,6 +338,12 @@ def _decrease(course: Course) -> float:
     return course.rate * gradients[0] ** 2 if gradients is not None else math.nan
 
 
-RULES: tuple[type[Rule], ...] = (RateTooHigh, RateTooLow, *scale_features.RULES)
+RULES: tuple[type[Rule], ...] = (
+    RateTooHigh,
+    RateTooLow,
+    *scale_features.RULES,
+    *scale_layers.RULES,
+    *scale_recurrent.RULES,
+)
 
 __all__ = ["RULES", "plain_rate"]

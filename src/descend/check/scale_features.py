@@ -75,7 +75,11 @@ class FeaturesApart(Rule):
             title=f"features of very different scale: condition number {words.number(condition)}",
             message="The steepest direction sets the largest learning rate, and the flattest one is then "
             f"{words.number(float(f'{condition:.2g}'))} times slower."
-            + (f" It takes {_count(now)} steps to come within 1 %; standardised features would take {_count(standard)}." if now else ""),
+            + (
+                f" It takes {_count(now)} steps to come within 1 %; standardised features would take {_count(standard)}."
+                if now
+                else ""
+            ),
             evidence=facts,
             where=_place_of_product(course, _parameter_of(course)),
             step=course.first,
@@ -94,7 +98,10 @@ class FeaturesApart(Rule):
             f"as much as column {scales.smallest}",
             message=f"{parameter or 'The first layer'} adds them up as they are: the largest columns decide every sum and every gradient, and the "
             "small ones hardly count until much later.",
-            evidence={**_scale_words(scales), "condition number": f"at least {words.number(float(f'{scales.apart**2:.2g}'))}"},
+            evidence={
+                **_scale_words(scales),
+                "condition number": f"at least {words.number(float(f'{scales.apart**2:.2g}'))}",
+            },
             where=_place_of_product(course, parameter),
             step=row.step,
             fix=_FIX,
@@ -128,7 +135,9 @@ def _judge(values: Mapping[str, Any]) -> _Scales | None:
         return None  # many columns end at the same largest number: pixels, shares, counts
     numbered = [
         (deviation, place)
-        for place, (deviation, least, most) in enumerate(zip(values["std"], values["least"], values["most"], strict=True))
+        for place, (deviation, least, most) in enumerate(
+            zip(values["std"], values["least"], values["most"], strict=True)
+        )
         if deviation > 0 and math.isfinite(deviation) and not (least == 0 and most == 1)
     ]
     if len(numbered) < 2:

@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from descend.show.colours import ACCENT, BAD, GOOD, STRONG, WARNING
-from descend.show.layout import INDENT, Cell, columns, labelled, muted, prose, put, safe, shorten
-from descend.show.summary import WIDEST
+from descend.show.layout import INDENT, WIDEST, Cell, columns, labelled, muted, prose, put, safe, shorten
 
 _LABELS = len("expected")
 _MARGIN = len(INDENT) + _LABELS + 3

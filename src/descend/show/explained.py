@@ -8,9 +8,8 @@ from rich.text import Text
 
 from descend.show import numbers
 from descend.show.colours import BAD, GOOD, MUTED, PHASE_COLOURS, STRONG, WARNING
-from descend.show.layout import Cell, columns, muted, prose, put, safe, shorten
+from descend.show.layout import WIDEST, Cell, columns, muted, prose, put, safe, shorten
 from descend.show.places import short_files
-from descend.show.summary import WIDEST
 
 Worked = Mapping[str, Any]
 

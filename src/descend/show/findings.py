@@ -8,9 +8,8 @@ from rich.text import Text
 
 from descend.show import numbers
 from descend.show.colours import ACCENT, BAD, MUTED, STRONG, WARNING
-from descend.show.layout import INDENT, Cell, columns, labelled, muted, prose, put, safe
+from descend.show.layout import INDENT, WIDEST, Cell, columns, labelled, muted, prose, put, safe
 from descend.show.places import short_files
-from descend.show.summary import WIDEST
 
 Findings = Mapping[str, Any]  # with the keys "findings", "checked" and "unchecked"
 

@@ -20,6 +20,7 @@ Cell = str | Text
 SEPARATOR = " · "
 INDENT = "  "
 READABLE_WIDTH = 100
+WIDEST = 120
 # One character for one, so that columns and colours stay where they are.
 _ASCII = str.maketrans("·–→×…━╸²█", "-->x~==2#")
 

@@ -21,9 +21,8 @@ from descend.show.colours import ACCENT, MUTED, WARNING
 from descend.show.curve import plot
 from descend.show.epochs import EpochRow, epoch_table, round_step, row_of_event, unseen_part
 from descend.show.header import header, parameter_count
-from descend.show.layout import INDENT, Cell, facts, look_of, printable, prose, put, safe
+from descend.show.layout import INDENT, WIDEST, Cell, facts, look_of, printable, prose, put, safe
 from descend.show.metrics import name_of, value_of, written
-from descend.show.summary import WIDEST
 
 _SECONDS_BETWEEN_DRAWINGS = 0.25
 _MOST_ROWS = 12

@@ -10,9 +10,8 @@ from descend.show import numbers
 from descend.show.bars import probability_bars
 from descend.show.colours import BAD, MUTED, STRONG
 from descend.show.digit import Pixels, digit
-from descend.show.layout import INDENT, Cell, columns, facts, look_of, muted, prose, put, safe, shorten
+from descend.show.layout import INDENT, WIDEST, Cell, columns, facts, look_of, muted, prose, put, safe, shorten
 from descend.show.metrics import PARTS, name_of, scalar_names, value_of, written
-from descend.show.summary import WIDEST
 
 _CLOSE_CALL = 0.2  # of probability between the first and the second class
 _LEAST_FOR_BARS = 44

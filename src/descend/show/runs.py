@@ -15,9 +15,8 @@ from descend.show import numbers
 from descend.show.choices import written as setting
 from descend.show.colours import ACCENT, BAD, GOOD, MUTED, STRONG, WARNING
 from descend.show.curve import plot, scale_of
-from descend.show.layout import INDENT, Cell, columns, look_of, muted, prose, put, safe, shorten
+from descend.show.layout import INDENT, WIDEST, Cell, columns, look_of, muted, prose, put, safe, shorten
 from descend.show.metrics import PARTS, Metrics, name_of, scalar_names, value_of, written
-from descend.show.summary import WIDEST
 from descend.show.watched_sentence import end_of
 
 _STATUS_COLOURS: Mapping[str, str] = {

@@ -13,14 +13,14 @@ from descend.show import digit, numbers
 from descend.show.colours import ACCENT, BAD, MUTED, PHASE_COLOURS, STRONG, WARNING
 from descend.show.curve import plot
 from descend.show.epochs import EpochRow, chosen, epoch_table, rows_of_report
+from descend.show.findings import counted, finding_blocks
 from descend.show.header import header
-from descend.show.layout import INDENT, Look, facts, labelled, look_of, prose, put, safe
+from descend.show.layout import INDENT, WIDEST, Look, facts, labelled, look_of, prose, put, safe
 from descend.show.metrics import PARTS, before_and_after, value_of
 from descend.show.sentence import Report, sentence, unmoved
 from descend.show.spent import durations, speeds, stacked
 
 Images = Mapping[int, digit.Pixels]
-WIDEST = 120
 _MOST_EPOCHS = 12
 _MOST_PAIRS = 5
 _MOST_MISTAKES = 5
@@ -51,7 +51,8 @@ def summary(report: Report, console: Console, images: Images | None = None, *, w
         _learned(report, width),
         _mistakes(report, images, width, look),
         [*_confused(report, width), *_time(report, width, look)],
-        _where(report, width),
+        *finding_blocks(report, width),
+        [*_checked(report), *_where(report, width)],
     ]
     for block in blocks:
         if block:
@@ -201,6 +202,15 @@ def _time(report: Report, width: int, look: Look) -> list[Text]:
     if shares and look == "grey":
         rows.append(("", [stacked(shares, room)]))
     return labelled([(label, lines) for label, lines in rows if lines], least=_LABELS)
+
+
+def _checked(report: Report) -> list[Text]:
+    """How many kinds of fault were looked for, in a line."""
+    clean, found = len(report.get("checked") or ()), len({each["code"] for each in report.get("findings") or ()})
+    if not clean + found:
+        return []
+    said = f"{numbers.plural(clean + found, 'kind')} of fault: {counted(report) or 'none found'}"
+    return labelled([("checked", [Text(said)])], least=_LABELS)
 
 
 def _where(report: Report, width: int) -> list[Text]:

@@ -12,12 +12,26 @@ from descend.show import numbers
 from descend.show.colours import ACCENT, BAD, MUTED, PHASE_COLOURS, STRONG, WARNING
 from descend.show.curve import curve
 from descend.show.findings import closing_lines, finding_blocks
-from descend.show.layout import INDENT, Cell, Look, columns, facts, labelled, look_of, muted, prose, put, safe, shorten
+from descend.show.layout import (
+    INDENT,
+    WIDEST,
+    Cell,
+    Look,
+    columns,
+    facts,
+    labelled,
+    look_of,
+    muted,
+    prose,
+    put,
+    safe,
+    shorten,
+)
 from descend.show.metrics import value_of
 from descend.show.places import short_files
 from descend.show.sentence import Report, unmoved
 from descend.show.spent import durations, speeds, stacked
-from descend.show.summary import WIDEST, curve_of
+from descend.show.summary import curve_of
 from descend.show.watched_sentence import end_of, typical, watched_sentence
 
 _LABELS = len("evaluations")

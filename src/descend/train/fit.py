@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -46,11 +46,13 @@ def fit(
     pause_at: int | None = None,
     pause: Callable[[int, float], None] | None = None,
     started: float | None = None,
+    examine: Callable[[Report], Mapping[str, Any]] | None = None,
 ) -> tuple[Report, Diverged | None]:
     """Train the plan's model and keep it in ``run_folder``; every listener hears every event.
 
     A training that diverged comes back with its error beside the report, so that the report is kept as well.
-    ``started`` is the moment (``time.time``) when the person began to wait: the seconds in total count from there.
+    ``started`` is the moment (``time.time``) when the person began to wait: the seconds in total count from there. ``examine``
+    gives findings for the report, from the report without them.
     """
     started = started or time.time()
     collector = Collector(plan.recipe.epochs)
@@ -84,6 +86,8 @@ def fit(
             if failure is error:
                 raise
             raise failure from error
+    if examine is not None:
+        report |= examine(report)
     emit(RunEnded(report["status"], report))
     return report, diverged
 

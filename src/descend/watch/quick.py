@@ -16,6 +16,7 @@ from descend.watch.backward import Backward
 from descend.watch.batches import rows_in
 from descend.watch.steps import FLUSH, LEARNED, Steps, may_tell_epochs
 
+_MOST_PASSES = 15  # that are noted, of one step
 _clock = time.perf_counter
 _item, _size = torch._C.TensorBase.item, torch._C.TensorBase.size
 _functions = torch._C._len_torch_function_stack  # noqa: SLF001
@@ -27,15 +28,16 @@ class QuickSteps(Steps):
     """Steps of one thread, taken quickly while it is calm."""
 
     def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
-        """Whether this call is the first since the last step, in a step that nobody looks at: then only that it was is noted.
+        """Whether this call is one of a few with a graph, in a step that nobody looks at: then only that it was is noted.
 
         Asked while it is calm.
         """
-        if self.quick_pass is not None or not _gradients_on() or _functions():
+        passes = self.quick_passes
+        if len(passes) > _MOST_PASSES or not _gradients_on() or _functions():
             return False
-        self.quick_pass = module
+        passes.append(module)
         self.plain = False
-        if self.loader is None and args:
+        if self.loader is None and not self.rows and args:
             first = args[0]
             if isinstance(first, Tensor) and first.ndim:
                 self.rows = _size(first, 0)
@@ -43,7 +45,7 @@ class QuickSteps(Steps):
 
     def data_begins_quickly(self) -> bool:
         """``data_begins`` of a step that nobody looks at; an update by hand that has come is noticed."""
-        if not self.calm or self.quick_pass is not None or self.started is None or self.passes.waiting or _functions():
+        if not self.calm or self.quick_passes or self.started is None or self.passes.waiting or _functions():
             return False
         pending = self.pending
         if pending and pending[-1].site.way != "optimizer":
@@ -105,7 +107,7 @@ class QuickSteps(Steps):
         if self.line_tells_epochs and self.loader is None:
             self.count_epochs(frame)
         self.observer.backward_calls += 1
-        self.quick_pass = None
+        self.quick_passes.clear()
         one = self.spare
         if one is None or pending or one.witness is not witness:
             one = self.spare = Backward(loss, site)
@@ -121,10 +123,14 @@ class QuickSteps(Steps):
         return one
 
     def quick_update(self, optimizer: Optimizer) -> bool:
-        """``update_ends`` of the optimizer that stepped last, where nothing is out of the ordinary; else nothing is done."""
+        """``update_ends`` of an optimizer that is known, where nothing is out of the ordinary; else nothing is done."""
         pending = self.pending
-        if optimizer is not self.optimizer or len(pending) != 1 or pending[0].site.way != "optimizer":
+        if len(pending) != 1 or pending[0].site.way != "optimizer":
             return False
+        if optimizer is not self.optimizer:
+            if id(optimizer) not in self.known_optimizers:
+                return False
+            self.optimizer = optimizer
         rate = optimizer.param_groups[0]["lr"]
         return type(rate) is float and self.close_quickly(_clock(), rate)
 

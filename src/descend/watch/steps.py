@@ -93,7 +93,7 @@ class Steps(Calm):
             self.look(one)
         self.close(_clock(), replaced)
 
-    def close(self, at: float, replaced: dict[int, Tensor | None] | None = None) -> None:
+    def close(self, at: float, replaced: dict[int, Tensor | None] | None = None) -> None:  # noqa: C901 - at every step
         """The step is over."""
         observer = self.observer
         pending, detail, optimizers = self.pending, self.detail, self.optimizers
@@ -213,11 +213,12 @@ class Steps(Calm):
             self.detail.timeline.resume()
 
     def passes_slowly(self, frame: FrameType | None) -> None:
-        """The pass that was only noted turns out to need a closer look: another one, or a batch, follows it."""
-        if self.quick_pass is not None:
+        """The passes that were only noted turn out to need a closer look: a batch, or another kind of pass, follows them."""
+        if self.quick_passes:
             place = self.observer.places.place(frame)
-            self.waiting.append(Pass(self.quick_pass, True, place, self.started or _clock()))
-            self.quick_pass = None
+            started = self.started or _clock()
+            self.waiting += [Pass(module, True, place, started) for module in self.quick_passes]
+            self.quick_passes.clear()
             self.calm = False
 
     def forget(self) -> None:

@@ -31,7 +31,7 @@ class Tracker(QuickSteps):
         """The next batch is asked for."""
         self.boundary()
         self.plain = False
-        if self.quick_pass is not None:
+        if self.quick_passes:
             self.passes_slowly(frame)
         if self.waiting:
             self.passes.all_to_evaluation(frame)
@@ -61,7 +61,7 @@ class Tracker(QuickSteps):
     def loader_begins(self, frame: FrameType | None) -> None:
         """A new iteration of a loader: what was being evaluated is over."""
         self.boundary()
-        if self.quick_pass is not None:
+        if self.quick_passes:
             self.passes_slowly(frame)
         if self.waiting or self.passes.is_open:
             self.passes.all_to_evaluation(frame)
@@ -79,7 +79,7 @@ class Tracker(QuickSteps):
             return started
         self.boundary()
         self.plain = self.calm = False
-        if self.quick_pass is not None:
+        if self.quick_passes:
             self.passes_slowly(frame)
         self.observer.hooks.watch_root(type(module))
         own = self.observer.places.nearest(frame)
@@ -122,7 +122,7 @@ class Tracker(QuickSteps):
             detail.cost += _clock() - ended
 
     @hidden
-    def before_backward(
+    def before_backward(  # noqa: C901 - in the order in which things happen
         self, tensors: Any, weights: Any, inputs: Any, frame: FrameType | None, *, returned: bool
     ) -> Backward:
         """A backward pass begins; ``inputs`` are given where it is not to reach all leaves."""
@@ -146,7 +146,7 @@ class Tracker(QuickSteps):
         self.marks.follow()
         if self.loader is None and frame is not None:
             self.count_epochs(frame)
-        self.quick_pass = None
+        self.quick_passes.clear()
         if self.waiting or self.passes.is_open:
             if leaves is None and self.detail is not None:
                 leaves = leaves_of(tensors, inputs)

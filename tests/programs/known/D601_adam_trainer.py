@@ -1,4 +1,4 @@
-# expects: D601 likely line 37
+# expects: D601 likely line 22
 # A class that trains: Adam with a rate that throws every weight far away in the first steps.
 import torch
 from torch import nn

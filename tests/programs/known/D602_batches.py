@@ -1,4 +1,4 @@
-# expects: D602 note line 29
+# expects: D602 note line 24
 # A classifier in batches under Adam whose rate is far too low for the two epochs that it has.
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-# expects: D602 note line 17
+# expects: D602 note line 11
 # silent: D601
 # Plain gradient descent with a rate a thousand times too low.
 import torch

@@ -26,7 +26,12 @@ _SETS = 8  # of parameters
 _LOOKS = 3  # at each
 _SHOWN = 64  # columns
 _NUMBERS = 2_000_000  # of data that are looked at; of more, evenly spaced rows
-_OPERANDS = {"Mm": ("self", "mat2", 0), "Addmm": ("mat1", "mat2", 1), "Bmm": ("self", "mat2", 0), "Mv": ("self", "vec", 0)}
+_OPERANDS = {
+    "Mm": ("self", "mat2", 0),
+    "Addmm": ("mat1", "mat2", 1),
+    "Bmm": ("self", "mat2", 0),
+    "Mv": ("self", "vec", 0),
+}
 """Names of the two that are multiplied, and which input the first of them is."""
 _PRODUCTS = frozenset([*_OPERANDS, "Convolution", "Linear"])
 
@@ -81,7 +86,9 @@ class Features(Collector):
         if known.squares is not None:
             names = [self.tell.names.name_of(each) for each in known.squares.parameters]
             values = known.squares.as_json()
-            self.tell.fact(known.step, "least_squares", {"parameters": names, **values, "same": known.same and known.looks > 1})
+            self.tell.fact(
+                known.step, "least_squares", {"parameters": names, **values, "same": known.same and known.looks > 1}
+            )
             known.squares = None
 
     def _tell_features(self, nodes: Sequence[Any], step: int) -> None:
@@ -92,7 +99,9 @@ class Features(Collector):
             values = _columns(data)
             if values is not None:
                 layers = sum(kind_of(each) in _PRODUCTS for each in nodes)
-                self.tell.fact(step, "features", {"parameter": self.tell.names.name_of(parameter), "layers": layers, **values})
+                self.tell.fact(
+                    step, "features", {"parameter": self.tell.names.name_of(parameter), "layers": layers, **values}
+                )
 
 
 def _data_and_parameter(node: Any) -> tuple[Tensor | None, Tensor | None]:

@@ -20,7 +20,14 @@ from descend.watch.facts.walk import inputs_of, kind_of, nodes_of, saved
 
 _RESULTS = ("result", "output")
 _INPUTS = ("self", "input", "other", "mat1", "mat2", "vec", "target")
-_WORDS = {"Addmm": "linear", "Mm": "matmul", "Mv": "matmul", "Bmm": "matmul", "BinaryCrossEntropy": "binary_cross_entropy", "Div": "truediv"}
+_WORDS = {
+    "Addmm": "linear",
+    "Mm": "matmul",
+    "Mv": "matmul",
+    "Bmm": "matmul",
+    "BinaryCrossEntropy": "binary_cross_entropy",
+    "Div": "truediv",
+}
 _MOST = 20_000_000  # numbers that are looked at
 
 

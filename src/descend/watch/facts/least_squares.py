@@ -183,8 +183,12 @@ def _put_together(terms: Sequence[_Term], residual: Tensor, loss: float) -> Squa
     prediction = table @ theta
     y = prediction - _as_table(residual, rows, outputs)
     mean = float(residual.square().mean())
-    return Squares([each.parameter for each in terms], table, bool(biases), theta, y, loss, loss / mean if mean else 1.0)
+    return Squares(
+        [each.parameter for each in terms], table, bool(biases), theta, y, loss, loss / mean if mean else 1.0
+    )
 
 
 def _as_table(residual: Tensor, rows: int, outputs: int) -> Tensor:
-    return residual.t() if residual.shape == (outputs, rows) and outputs != 1 != rows else residual.reshape(rows, outputs)
+    return (
+        residual.t() if residual.shape == (outputs, rows) and outputs != 1 != rows else residual.reshape(rows, outputs)
+    )

@@ -54,7 +54,11 @@ class Motion(Collector):
         key = tuple(map(id, leaves))
         now = self._at.get(key)
         gradients = [each.grad for each in leaves]
-        if now is None or now.step != step or any(each is None or each.layout is not torch.strided for each in gradients):
+        if (
+            now is None
+            or now.step != step
+            or any(each is None or each.layout is not torch.strided for each in gradients)
+        ):
             return
         now.gradient = _sampled([each for each in gradients if each is not None])
         before = self._before.get(key)
@@ -113,10 +117,14 @@ def _ratio(product: float, first: float, second: float) -> float | None:
 
 
 def _are_plain(leaves: Sequence[Tensor]) -> bool:
-    return bool(leaves) and all(
-        type(each) in (Tensor, torch.nn.Parameter) and each.is_floating_point() and each.layout is torch.strided
-        for each in leaves
-    ) and len({each.device for each in leaves}) == 1
+    return (
+        bool(leaves)
+        and all(
+            type(each) in (Tensor, torch.nn.Parameter) and each.is_floating_point() and each.layout is torch.strided
+            for each in leaves
+        )
+        and len({each.device for each in leaves}) == 1
+    )
 
 
 def _sampled(tensors: Sequence[Tensor]) -> Tensor:

@@ -44,7 +44,12 @@ class Recurrence(Collector):
 
     def _layer(self, args: tuple[Any, ...]) -> Mapping[str, Any] | None:
         given = args[0] if args else None
-        if not isinstance(given, Tensor) or given.ndim != 3 or len(args) < 9 or not isinstance(args[1], Tensor | tuple | list):
+        if (
+            not isinstance(given, Tensor)
+            or given.ndim != 3
+            or len(args) < 9
+            or not isinstance(args[1], Tensor | tuple | list)
+        ):
             return None  # packed sequences: their lengths tell where each begins
         batch_first = bool(args[8])
         values = given.detach().float() if batch_first else given.detach().float().transpose(0, 1)  # (N, T, D)

@@ -1,0 +1,303 @@
+"""Faults of initial values and of depth: units that are alike, dead or saturated, gradients that vanish, layers with nothing between. D604, D605."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from descend.check import words
+from descend.check.course import courses
+from descend.check.evidence import Evidence
+from descend.check.finding import CannotCheck, Finding, Level, Place
+from descend.check.graph import Operation, StepGraph
+from descend.check.layers import Product, chains, products_of
+from descend.check.rule import Rule
+
+_LOOKS = 3  # steps that matrices with equal rows are followed for
+_DEAD = 0.5  # of the units of a layer: likely; fewer are a note
+_SOME = 0.1
+_FEW = 3  # steps that a unit has to be dead in
+_ROWS = 32  # that it has to be dead for, over all steps
+_LIMITED = 0.5  # of the outputs of a layer
+_VANISHED = 1e-4  # first gradient by the last, each by the root mean square
+_EXPLODED = 1e4
+_DEEP = 4  # matrices from which on depth is spoken of
+
+
+class PoorStart(Rule):
+    """Units that cannot learn: alike, dead, saturated, or out of the gradient's reach."""
+
+    code = "D604"
+    highest = "likely"
+    name = "units alike, dead or saturated; gradients that vanish or explode"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        if not len(evidence.steps):
+            raise CannotCheck("no step was taken")
+        yield from self._alike(evidence)
+        yield from self._units(evidence)
+        yield from self._depth(evidence)
+        if not evidence.operation_steps and not evidence.facts("alike"):
+            raise CannotCheck(evidence.why_no_operations())
+
+    def clean(self, evidence: Evidence) -> str:
+        layers = {
+            (each.file, each.line, each.module)
+            for step in evidence.operation_steps[:1]
+            for each in evidence.graph(step).forward
+            if "active" in each.facts
+        }
+        return (
+            f"units are at work in all {len(layers)} layers with one" if layers else "weights begin unlike one another"
+        )
+
+    def _alike(self, evidence: Evidence) -> Iterator[Finding]:
+        rows = [row for row in evidence.facts("alike") if row.values["still"] and row.values["steps"] >= _LOOKS]
+        rows = [row for row in rows if row.values["name"]]
+        if not rows:
+            return
+        first = rows[0].values
+        units = first["shape"][first["axis"]]
+        how = f"all {words.number(first['first'])}" if first["one_number"] else "equal to one another"
+        moved = any(row.values["moved"] for row in rows)
+        others = words.listed([row.values["name"] for row in rows[1:]])
+        yield Finding(
+            code=self.code,
+            level="likely",
+            title=f"the {units} {'rows' if first['axis'] == 0 else 'columns'} of {first['name']} begin {how} and stay alike",
+            message=(
+                "Units that begin alike get the same gradient in every step, so they stay alike: the layer is worth a single one."
+                if moved
+                else "Nothing tells them apart, and no gradient moved them: the layer cannot learn."
+            ),
+            evidence={
+                "shape": words.shape(first["shape"]),
+                "alike in": f"{first['steps']} of {first['steps']} steps that were looked at, from step {rows[0].step}",
+                **({"as well": others} if others else {}),
+            },
+            where=_place_of_parameter(evidence, first["name"]),
+            step=rows[0].step,
+            fix=f"draw it: torch.nn.init.kaiming_uniform_({first['name']})",
+        )
+
+    def _units(self, evidence: Evidence) -> Iterator[Finding]:
+        for course in courses(evidence):
+            places: dict[tuple[str, int, str, str, int], list[tuple[StepGraph, Operation]]] = {}
+            for step in evidence.operation_steps:
+                if step not in course:
+                    continue
+                graph = evidence.graph(step)
+                for each in graph.forward:
+                    if "active" in each.facts:
+                        key = (each.file, each.line, each.module, each.name, each.facts["units"])
+                        places.setdefault(key, []).append((graph, each))
+            for found in places.values():
+                finding = self._of_layer(evidence, found)
+                if finding is not None:
+                    yield finding
+
+    def _of_layer(self, evidence: Evidence, found: Sequence[tuple[StepGraph, Operation]]) -> Finding | None:
+        graph, first = found[0]
+        if not _is_hidden(graph, first):
+            return None
+        active = [each.facts["active"] for _, each in found]
+        if len({len(each) for each in active}) != 1:
+            return None
+        looked, rows = len(active[0]), sum(each.facts["rows"] for _, each in found)
+        dead = sum(1 for counts in zip(*active, strict=True) if not any(counts))
+        steps = [one.step for one, _ in found]
+        layer = first.module or first.name
+        limited = [each.facts["limited"] for _, each in found if "limited" in each.facts]
+        kind = "dead" if not limited else "saturated"
+        share = dead / looked if looked else 0.0
+        if limited and median(limited) >= _LIMITED:
+            return self._unit_finding(
+                evidence,
+                first,
+                steps,
+                "likely",
+                (
+                    f"{words.percent(median(limited))} of what {layer} gives is at its limit",
+                    "There the slope is below 2 % of the steepest, so hardly any gradient passes.",
+                    {
+                        "at the limit": f"{words.percent(median(limited))} of the outputs in {words.steps(steps)} (threshold {words.percent(_LIMITED)})",
+                        **_input_words(graph, first),
+                    },
+                    "smaller initial weights, or inputs that are standardised",
+                ),
+            )
+        enough = len(set(steps)) >= _FEW and rows >= _ROWS
+        if share < _SOME or (not enough and looked > 16):
+            return None
+        level: Level = "likely" if share >= _DEAD and enough and dead > 1 else "note"
+        if not enough and rows > 1 and len(set(steps)) > 1 and share < _DEAD:
+            return None
+        return self._unit_finding(
+            evidence,
+            first,
+            steps,
+            level,
+            (
+                f"{dead} of {looked} units of {layer} are {kind} in {words.steps(steps)}",
+                f"They gave {'0' if kind == 'dead' else 'their limit'} for each of the {rows:,} rows, so no gradient reaches what feeds them"
+                f"{' and they cannot come back' if kind == 'dead' else ''}.",
+                {
+                    f"{kind} units": f"{dead} of {looked} ({words.percent(share)})",
+                    "rows": f"{rows:,} in {len(set(steps))} steps",
+                    **_input_words(graph, first),
+                },
+                "a smaller learning rate, other initial values, or inputs that are standardised",
+            ),
+        )
+
+    def _unit_finding(
+        self,
+        evidence: Evidence,
+        operation: Operation,
+        steps: Sequence[int],
+        level: Level,
+        said: tuple[str, str, Mapping[str, Any], str],
+    ) -> Finding:
+        title, message, facts, fix = said
+        return Finding(self.code, level, title, message, facts, words.place_of(evidence, operation), steps[0], fix)
+
+    def _depth(self, evidence: Evidence) -> Iterator[Finding]:
+        """Gradients along the chain of matrices that the loss was computed through."""
+        for course in courses(evidence):
+            step = next((each for each in evidence.operation_steps if each in course), None)
+            if step is None:
+                continue
+            order = list(dict.fromkeys(each.parameter for each in products_of(evidence.graph(step)) if each.shape))
+            shapes = {each.parameter: each.shape for each in products_of(evidence.graph(step))}
+            ratios = _gradient_ratios(evidence, [name for name in order if name in course.names], shapes, course)
+            if ratios is None:
+                continue
+            first, last, ratio, table = ratios
+            if not (ratio < _VANISHED or ratio > _EXPLODED):
+                continue
+            vanish = ratio < _VANISHED
+            times = words.number(float(f"{(1 / ratio if vanish else ratio):.1e}"))
+            yield Finding(
+                code=self.code,
+                level="likely",
+                title=f"gradients {'vanish' if vanish else 'explode'} through {len(table)} layers: {first} gets {times} times "
+                f"{'less' if vanish else 'more'} than {last}",
+                message=(
+                    "The first layers hardly move, whatever the last ones learn from them."
+                    if vanish
+                    else "The first layers are thrown about by steps that suit the last ones."
+                ),
+                evidence={"gradient (root mean square)": [f"{name} {words.number(value)}" for name, value in table]},
+                where=_place_of_parameter(evidence, first),
+                step=step,
+                fix="initial values that fit the activation (kaiming for relu, xavier for tanh), normalisation, or residual connections",
+            )
+
+
+class NothingBetween(Rule):
+    """Two layers that only multiply and add, one right after the other, are one such layer."""
+
+    code = "D605"
+    highest = "likely"
+    name = "consecutive affine layers with nothing between"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        told: set[tuple[str, str]] = set()
+        for graph in evidence.graphs():
+            for chain in chains(graph):
+                first, second = chain
+                key = (first.parameter, second.parameter)
+                if key not in told:
+                    told.add(key)
+                    yield self._finding(evidence, graph, first, second)
+
+    def clean(self, evidence: Evidence) -> str:
+        count = len({each.parameter for graph in evidence.graphs(1) for each in products_of(graph)})
+        return (
+            f"something stands between all {count} affine layers"
+            if count > 1
+            else "a single affine layer needs nothing between"
+        )
+
+    def _finding(self, evidence: Evidence, graph: StepGraph, first: Product, second: Product) -> Finding:
+        narrow = first.outputs < min(first.inputs, second.outputs)
+        frozen = not first.trained or not second.trained
+        level: Level = "note" if narrow or frozen or first.is_kernel != second.is_kernel else "likely"
+        one, two = first.layer, second.layer
+        together = f"{first.inputs} → {second.outputs}"
+        numbers = first.inputs * first.outputs + second.inputs * second.outputs
+        return Finding(
+            code=self.code,
+            level=level,
+            title=f"{one} ({first.inputs} → {first.outputs}) and {two} ({second.inputs} → {second.outputs}) have nothing between",
+            message=(
+                f"Together they are one layer {together} of at most {first.outputs} independent directions: a bottleneck, which may be meant."
+                if narrow
+                else f"One of them is not trained: together they are one affine layer {together}."
+                if frozen
+                else f"Together they can do no more than one layer {together}: without an activation the depth is lost."
+            ),
+            evidence={
+                "operations": f"{first.operation.name} (line {first.operation.line}), then {second.operation.name} (line {second.operation.line})",
+                "weights": f"{numbers:,} in two layers; one layer {together} has {first.inputs * second.outputs:,}",
+            },
+            where=words.place_of(evidence, second.operation),
+            step=graph.step,
+            fix="" if level == "note" else f"put an activation between {one} and {two}: torch.relu(…)",
+        )
+
+
+def _is_hidden(graph: StepGraph, operation: Operation) -> bool:
+    """Whether a later product with a parameter uses it: outputs at their limit may be right answers."""
+    used, waiting = set[int](), [operation]
+    while waiting:
+        for each in graph.users_of(waiting.pop()):
+            if each.index in used:
+                continue
+            used.add(each.index)
+            if any(product.operation.index == each.index for product in products_of(graph)):
+                return True
+            waiting.append(each)
+    return False
+
+
+def _input_words(graph: StepGraph, operation: Operation) -> dict[str, str]:
+    given = graph.maker(operation)
+    if isinstance(given, Operation) and not math.isnan(given.std):
+        return {"what it is given": f"{words.number(given.mean)} ± {words.number(given.std)} at step {graph.step}"}
+    return {}
+
+
+def _gradient_ratios(
+    evidence: Evidence, order: Sequence[str], shapes: Mapping[str, Sequence[int]], course: Any
+) -> tuple[str, str, float, list[tuple[str, float]]] | None:
+    """Root mean squares of the gradients of the matrices in the order of the forward pass, first by last."""
+    if len(order) < _DEEP:
+        return None
+    table = []
+    for name in order:
+        count = math.prod(shapes[name])
+        found = [
+            row.gradient / math.sqrt(count)
+            for row in evidence.norms_by_parameter.get(name, ())
+            if row.step in course and math.isfinite(row.gradient)
+        ][:20]
+        if len(found) < _FEW or not count:
+            return None
+        table.append((name, median(found)))
+    (first, least), (last, most) = table[0], table[-1]
+    if not most > 0 or not least > 0:
+        return None
+    return first, last, least / most, table
+
+
+def _place_of_parameter(evidence: Evidence, name: str) -> Place | None:
+    """The first line that uses a parameter in a product."""
+    for step in evidence.operation_steps[:1]:
+        for operation in evidence.graph(step):
+            if name in operation.inputs and operation.file:
+                return words.place_of(evidence, operation)
+    return None
+
+
+RULES: tuple[type[Rule], ...] = (PoorStart, NothingBetween)
