@@ -55,6 +55,7 @@ class Wanted:
     quiet: bool = False
     fast: bool = False
     pause: int | Literal["nan"] | None = None
+    live: bool = False  # bugs are told as soon as they are found
 
 
 def own_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -178,6 +179,7 @@ class Watched:
             pause=None if wanted.pause is None else Pause(wanted.pause, open_debugger),
             runner=_runner(wanted).__code__,
             examine=_examine,
+            live=LiveFindings() if wanted.live and not wanted.quiet else None,
         )
 
     def _tell(self, report: dict[str, Any]) -> None:
@@ -307,6 +309,25 @@ def _watch_cell(shell: Any, line: str, cell: str) -> None:
         from descend.show.watched import watched_summary
 
         watched_summary(report, open_console())
+
+
+class LiveFindings:
+    """Tells each bug on stderr once, in a line, as soon as a look at the record finds it."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, int]] = set()
+
+    def __call__(self, folder: Path) -> None:
+        from descend.show.findings import one_line
+
+        for finding in _examine(folder, {})["findings"]:
+            where = finding["where"] or {"line": 0}
+            key = (finding["code"], where["line"])
+            if finding["level"] == "bug" and key not in self._told and sys.__stderr__ is not None:
+                self._told.add(key)
+                with contextlib.suppress(OSError, ValueError):
+                    sys.__stderr__.write(f"{one_line(finding)}\n")
+                    sys.__stderr__.flush()
 
 
 def _examine(folder: Path | None, report: Mapping[str, Any]) -> dict[str, Any]:

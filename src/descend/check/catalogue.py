@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from descend.check import gradients, numerics_faults, scale, shapes
+from descend.check import data, gradients, numerics_faults, scale, shapes
 from descend.check.rule import Rule
 from descend.errors import UsageError, did_you_mean
 
 RULES: tuple[type[Rule], ...] = tuple(
-    sorted((*gradients.RULES, *shapes.RULES, *numerics_faults.RULES, *scale.RULES), key=lambda rule: rule.code)
+    sorted((*data.RULES, *gradients.RULES, *shapes.RULES, *numerics_faults.RULES, *scale.RULES), key=lambda rule: rule.code)
 )
 """In the order of their codes."""
 

@@ -23,6 +23,7 @@ def run(
     fast: Annotated[
         bool, Parameter(help="Read data that stays the same once, and gather the same batches from memory.")
     ] = False,
+    live: Annotated[bool, Parameter(help="Tell a bug in one line as soon as it is found.")] = False,
     pause: Annotated[
         str | None, Parameter(help="Open a debugger in the script: at a step, first, or nan for the first bad loss.")
     ] = None,
@@ -42,5 +43,6 @@ def run(
             quiet=quiet,
             fast=fast,
             pause=pause_at(pause),
+            live=live,
         )
     )

@@ -59,7 +59,9 @@ class Calm:
         self.plain = True  # neither a module nor a loader has been used in this step
         self.pending: list[Backward] = []
         self.spare: Backward | None = None  # made by a quick backward pass; the next may use it again
-        self.quick_passes: list[nn.Module] = []  # called since the last step, of which only this is known
+        self.quick_passes: list[
+            tuple[nn.Module, bool]
+        ] = []  # called since the last step, and in which mode; no more is known
         self.optimizer: Optimizer | None = None  # that has stepped last
         self.rate = math.nan
         self.rows = self.last_rows = 0

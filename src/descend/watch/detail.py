@@ -49,7 +49,9 @@ class Detail:
         self.optimizers: dict[int, Optimizer] = {}
         self.numbers: list[float] = []
         self.cost = 0.0
-        self._calls: dict[int, tuple[str, bool, int]] = {}  # class, mode, how often: the module itself may be let go of
+        self._calls: dict[
+            tuple[int, bool], tuple[str, int]
+        ] = {}  # by identity and mode: class, how often; the module itself may be let go of
         self._modules: dict[int, str] = {}
         self._outputs: dict[int, Tensor] = {}
         self._state_before: dict[str, Tensor] = {}
@@ -68,8 +70,9 @@ class Detail:
     @hidden
     def module_called(self, module: nn.Module, output: Any) -> None:
         """A module inside another was called."""
-        name, training, times = self._calls.get(id(module), (type(module).__name__, module.training, 0))
-        self._calls[id(module)] = (name, training, times + 1)
+        key = (id(module), module.training)
+        name, times = self._calls.get(key, (type(module).__name__, 0))
+        self._calls[key] = (name, times + 1)
         if self.snapshot and type(output) is Tensor and not module._modules and id(module) not in self._outputs:  # noqa: SLF001 - children() would be a call of the user's
             room = _OUTPUTS - sum(kept.nbytes for kept in self._outputs.values())
             if output.nbytes <= room:
@@ -166,7 +169,7 @@ class Detail:
     def _call_rows(self) -> list[tuple[str, str, bool, int]]:
         return [
             (self._modules.get(key, name), name, training, times)
-            for key, (name, training, times) in self._calls.items()
+            for (key, training), (name, times) in self._calls.items()
         ]
 
     def _snapshot(

@@ -180,4 +180,3 @@ def _moved(part: nn.Module | None, before: Tensor) -> float | None:
     return change / length if length > 0 else None
 
 
-Making = Callable[[nn.Module], Look | None]

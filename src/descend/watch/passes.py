@@ -7,18 +7,32 @@ from types import FrameType
 
 from torch import Tensor, nn
 
-from descend.record.events import Evaluation, Event
+from descend.record.events import Evaluation, Event, Fact
 from descend.watch.batches import Batch, tensors_in
+from descend.watch.layers import Look
 from descend.watch.names import Names
-from descend.watch.places import NOWHERE, Place
+from descend.watch.places import NOWHERE, Place, Places
 
 _HASHED = 3  # batches of one evaluation that are fingerprinted
+_LOOKS = 30  # at the layers of passes that start at one line
 
 
 class Pass:
     """One call of a module of the user's, outside of any other."""
 
-    __slots__ = ("ended", "gradients", "identity", "inputs", "module", "output", "parameters", "place", "started")
+    __slots__ = (
+        "ended",
+        "gradients",
+        "identity",
+        "inputs",
+        "look",
+        "module",
+        "output",
+        "parameters",
+        "place",
+        "started",
+        "training",
+    )
 
     def __init__(self, module: nn.Module, gradients: bool, place: Place, started: float) -> None:
         self.module = weakref.ref(module)  # the program may let go of its model, and it should be gone then
@@ -29,6 +43,8 @@ class Pass:
         self.inputs: tuple[object, ...] = ()
         self.parameters: frozenset[int] = frozenset()  # identities of those it may train, where a step is looked at
         self.output: object = None  # of one of the first passes, where it has no graph
+        self.training = module.training  # its mode when it was called
+        self.look: Look | None = None  # at its layers, where it may be an evaluation
 
 
 @dataclass(slots=True)
@@ -40,12 +56,19 @@ class _Open:
     training: dict[str, None] = field(default_factory=dict)
     place: Place = NOWHERE
     batch: Batch = field(default_factory=Batch)
+    look: Look | None = None
+    trained: bool = False  # parameters of the model are known from a step
+    same: int = 0  # of the first passes, how many were given the very same tensor as the first
+    apart: bool = False  # a batch, a loader or the end followed, and not the backward pass of a step
 
     def events(self, number: int, step: int) -> list[Event]:
         seconds = max(0.0, self.ended - self.started)
         training = tuple(self.training)
         told = Evaluation(number, step, self.passes, seconds, self.gradients, training, self.place)
-        return [told, *self.batch.events(step, number)]
+        seen = {"number": number, "trained": self.trained, "same": self.same, "apart": self.apart}
+        if self.look is not None:
+            seen |= self.look.as_json()
+        return [told, *self.batch.events(step, number), Fact(step, "evaluation", seen, self.place)]
 
 
 class Passes:
@@ -63,6 +86,8 @@ class Passes:
         self._trained: set[int] = set()
         self._within_steps: set[Place] = set()  # passes without a graph that stood in the step before
         self._noted_after = 0  # so many steps
+        self._listening: Look | None = None
+        self._looks: dict[Place, tuple[int, int]] = {}  # of each place how many, and after which step the last
 
     @property
     def is_open(self) -> bool:
@@ -71,7 +96,7 @@ class Passes:
     def all_to_evaluation(self, frame: FrameType | None) -> None:
         """No backward followed what was waiting."""
         for one in self.waiting:
-            self._add(one, frame)
+            self._add(one, frame, apart=True)
         self.waiting.clear()
 
     def step_begins(
@@ -110,19 +135,44 @@ class Passes:
         done, self._open = self._open, None
         return None if done is None else done.events
 
-    def _add(self, one: Pass, frame: FrameType | None) -> None:
+    def look(self, module: nn.Module, place: Place, step: int, places: Places) -> Look | None:
+        """A look at a pass that may be the first of an evaluation after ``step``; None where enough is known of its line."""
+        times, last = self._looks.get(place, (0, -1))
+        self.heard()  # one that ended in an error
+        if last == step or times >= _LOOKS:
+            return None
+        self._looks[place] = (times + 1, step)
+        return Look(module, places)
+
+    def listen(self, look: Look) -> None:
+        """The pass begins."""
+        self._listening = look
+        look.begins()
+
+    def heard(self) -> None:
+        """It is over."""
+        if self._listening is not None:
+            self._listening.ends()
+            self._listening = None
+
+    def _add(self, one: Pass, frame: FrameType | None, *, apart: bool = False) -> None:
         if self._open is None:
             self._open = _Open(started=one.started, place=one.place)
         current = self._open
         current.passes += 1
         current.ended = one.ended
         current.gradients |= one.gradients
+        current.apart |= apart
+        current.look = current.look or one.look
         if current.passes <= _HASHED:
-            current.batch.see(tensors_in(one.inputs))
+            given = tensors_in(one.inputs)
+            current.same += bool(given) and given[0] is next(iter(current.batch.tensors), given[0])
+            current.batch.see(given)
             current.batch.name(self._names, frame)
         module = one.module()
         if module is not None and current.passes <= _HASHED:
             self._evaluated(module, tensors_in(one.inputs), one.output, one.place)
-        if module is not None and module.training and not current.training:
+            current.trained |= any(self._names.name_of(each) for each in module.parameters())
+        if module is not None and one.training and not current.training:
             modules = self._names.modules_of(module, frame)
             current.training.update((modules[id(part)], None) for part in module.modules() if part.training)

@@ -35,7 +35,7 @@ class QuickSteps(Steps):
         passes = self.quick_passes
         if len(passes) > _MOST_PASSES or not _gradients_on() or _functions():
             return False
-        passes.append(module)
+        passes.append((module, module.training))
         self.plain = False
         if self.loader is None and not self.rows and args:
             first = args[0]

@@ -15,7 +15,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from descend.errors import DescendError, RecordError, StorageError
-from descend.record.events import Event, Listener, RunEnded, RunStarted, Unseen
+from descend.record.events import Event, Listener, RunEnded, RunStarted, StepsDone, Unseen
 from descend.record.runs import new_run_folder, runs_folder
 from descend.record.schema import RECORD_NAME
 from descend.record.writer import Writer
@@ -46,6 +46,8 @@ class Program:
     runner: CodeType | None = None  # the function that calls the program
     examine: "Callable[[Path | None, Mapping[str, Any]], Mapping[str, Any]] | None" = None
     """Gives findings for the report, from the run folder and the report without them."""
+    live: "Callable[[Path], None] | None" = None
+    """Looks at the record while the program runs, after a few steps and ever more rarely."""
 
 
 class _Part(Protocol):
@@ -89,6 +91,8 @@ class Session:
         name = self.folder.name if self.folder is not None else self.program.stem
         self._collector = WatchCollector()
         self._listeners = [*([self._writer] if self._writer is not None else []), self._collector]
+        if self.program.live is not None and self._writer is not None and self.folder is not None:
+            self._listeners.append(_Early(self._writer, self.folder, self.program.live))
         self._live = True
         _ACTIVE.append(self)
         self.emit(
@@ -259,6 +263,21 @@ class Session:
         """The first is the one to tell: others follow from it."""
         if self.problem is None:
             self.problem = problem
+
+
+class _Early:
+    """Has the record looked at when it holds step 3, 20, 100, 1,000 …"""
+
+    def __init__(self, writer: Writer, folder: Path, look: Callable[[Path], None]) -> None:
+        self._writer, self._folder, self._look = writer, folder, look
+        self._next = 3
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepsDone) and event.first + len(event.losses) > self._next:
+            done = event.first + len(event.losses) - 1
+            self._next = next(step for step in (20, 100, *(10**power for power in range(3, 19))) if step > done)
+            self._writer.flush()
+            self._look(self._folder)
 
 
 def active_session() -> Session | None:

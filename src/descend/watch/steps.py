@@ -217,7 +217,12 @@ class Steps(Calm):
         if self.quick_passes:
             place = self.observer.places.place(frame)
             started = self.started or _clock()
-            self.waiting += [Pass(module, True, place, started) for module in self.quick_passes]
+            for module, training in self.quick_passes:
+                one = Pass(module, True, place, started)
+                if training == module.training:  # as it is now; else nothing is known of its layers
+                    one.look = self.passes.look(module, place, self.observer.step, self.observer.places)
+                one.training = training
+                self.waiting.append(one)
             self.quick_passes.clear()
             self.calm = False
 

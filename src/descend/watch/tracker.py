@@ -92,7 +92,19 @@ class Tracker(QuickSteps):
             detail.timeline.resume()
         if self.started is None:
             self.started = started
-        return Pass(module, torch.is_grad_enabled(), place, started)
+        one = Pass(module, torch.is_grad_enabled(), place, started)
+        if not one.gradients or self.waiting or self.passes.is_open:
+            self._look_at_layers(one, module)
+        return one
+
+    def _look_at_layers(self, one: Pass, module: nn.Module) -> None:
+        """What may be an evaluation begins."""
+        one.look = self.passes.look(module, one.place, self.observer.step, self.observer.places)
+        if one.look is not None:
+            began = _clock()
+            self.marks.leave()
+            self.passes.listen(one.look)
+            self.observer.spent += _clock() - began
 
     @hidden
     def call_ends(self, one: Pass | float, module: nn.Module, args: Any, output: Any, frame: FrameType | None) -> None:
@@ -108,6 +120,9 @@ class Tracker(QuickSteps):
                     detail.timeline.resume()
             return
         one.ended = ended
+        if one.look is not None:
+            self.passes.heard()
+            self.marks.follow()
         if len(self.waiting) < LEARNED:
             one.inputs = args
             one.output = None if one.gradients else output

@@ -8,7 +8,7 @@ price = 300.0 - 4.0 * age + torch.randn(40)
 
 slope = torch.zeros(1, requires_grad=True)
 start = torch.zeros(1, requires_grad=True)
-rate = 0.003
+rate = 0.0015
 
 for epoch in range(30):
     guess = slope * age + start

@@ -1,4 +1,4 @@
-# arguments: raw | expects: D603 likely line 16
+# arguments: raw | expects: D603 likely line 16 | at most: D604 likely
 # arguments: scaled | silent: D603
 # A small network on a table of people: income in euros beside age and number of rooms.
 import sys

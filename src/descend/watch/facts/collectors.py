@@ -4,6 +4,7 @@ from descend.watch.facts.data import Data
 from descend.watch.facts.features import Features
 from descend.watch.facts.finite import Finite
 from descend.watch.facts.loaders import Loaders
+from descend.watch.facts.losses import Losses
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.motion import Motion
 from descend.watch.facts.optimizers import Optimizers
@@ -25,6 +26,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     Data,
     Features,
     Finite,
+    Losses,
     Motion,
     Precision,
     Recurrence,

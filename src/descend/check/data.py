@@ -1,0 +1,376 @@
+"""Faults of how training rows are handed out: their order (D401), rows left out or taken twice (D403), workers that repeat each other (D405)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from descend.check import data_sets, data_values, words
+from descend.check.data_facts import (
+    Loader,
+    Values,
+    accumulates,
+    call_on,
+    firsts,
+    given,
+    impurity,
+    is_recurrent,
+    loaders,
+    name_of,
+    period,
+    place_of_batch,
+    sets,
+    with_keyword,
+)
+from descend.check.evidence import Evidence
+from descend.check.finding import CannotCheck, Finding
+from descend.check.rule import Rule
+from descend.record.rows import FactRow
+
+_PURE = 0.35  # of the labels' own impurity: batches below it are not mixed
+_FEWEST = 4  # batches that are looked at
+_REPEATS = 3  # batches of one worker that another hands out again
+
+
+class SameOrder(Rule):
+    """The training rows come in the same order in every epoch, perhaps sorted by class."""
+
+    code = "D401"
+    highest = "likely"
+    name = "training rows come in the same order every epoch"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        by_set: dict[int, list[FactRow]] = {}
+        for row in given(evidence):
+            by_set.setdefault(row.values["set"], []).append(row)
+        known = {one["number"]: one for one in sets(evidence, "training")}
+        for number, rows in by_set.items():
+            yield from self._of_set(evidence, known.get(number), rows)
+
+    def clean(self, evidence: Evidence) -> str:
+        return "training rows come in a new order every epoch" if evidence.facts("given") else "no step was taken"
+
+    def _of_set(self, evidence: Evidence, one: Values | None, rows: Sequence[FactRow]) -> Iterator[Finding]:
+        loader = loaders(evidence).get(one["loader"]) if one is not None else None
+        count = _count(one, loader, rows)
+        size = rows[0].values["rows"]
+        if count and size >= count:
+            return  # every step sees every row
+        why = _fixed(evidence, loader, rows)
+        windows = one is not None and one["series"] == "windows"
+        series = windows or (one is not None and one["series"] == "slow") or is_recurrent(evidence)
+        pure = None if windows else _sorted(one, rows)
+        if pure is not None and why:
+            yield self._sorted_by_class(evidence, loader, rows, pure)
+        elif why and not series and _epochs(evidence, loader, count, size) > 1:
+            yield self._same(evidence, loader, rows, why)
+
+    def _sorted_by_class(
+        self, evidence: Evidence, loader: Loader | None, rows: Sequence[FactRow], pure: dict[str, Any]
+    ) -> Finding:
+        return Finding(
+            code=self.code,
+            level="likely",
+            title=f"training rows are sorted by class: a batch holds {words.number(pure.pop('kinds'))} of {pure['classes']} classes on average",
+            message="Each step pulls the model towards the classes of its own batch and away from the others, so that it forgets in one part "
+            "of an epoch what it learnt in another.",
+            evidence=pure,
+            where=_place(evidence, loader, rows),
+            step=rows[0].step,
+            fix=_shuffled(evidence, loader, rows),
+        )
+
+    def _same(self, evidence: Evidence, loader: Loader | None, rows: Sequence[FactRow], why: str) -> Finding:
+        facts: dict[str, Any] = {"order": why}
+        if loader is not None:
+            facts["passes over the rows"] = loader["trained"]
+        return Finding(
+            code=self.code,
+            level="note",
+            title="training rows come in the same order in every epoch",
+            message="Every epoch repeats the same batches in the same order, so the steps lean the same way each time. A new order in every "
+            "epoch usually trains better, and hides nothing when rows are sorted.",
+            evidence=facts,
+            where=_place(evidence, loader, rows),
+            step=rows[0].step,
+            fix=_shuffled(evidence, loader, rows),
+        )
+
+
+class RowsLeftOut(Rule):
+    """The last rows are never trained on, or an epoch counts rows twice."""
+
+    code = "D403"
+    highest = "note"
+    name = "an epoch leaves rows out, or takes rows twice"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        known = {one["number"]: one for one in sets(evidence, "training")}
+        trained = [each for each in loaders(evidence).values() if each["trained"]]
+        for loader in trained:
+            yield from self._of_loader(evidence, loader, only=len(trained) == 1)
+        by_set: dict[int, list[FactRow]] = {}
+        for row in given(evidence):
+            if row.values["how"] in ("slice", "listed"):
+                by_set.setdefault(row.values["set"], []).append(row)
+        for number, rows in by_set.items():
+            one = known.get(number)
+            if one is not None and not one["loader"] and one["series"] != "windows":
+                yield from self._of_slices(evidence, rows)
+
+    def clean(self, evidence: Evidence) -> str:
+        return "every epoch takes every row once, as far as its rows could be followed"
+
+    def _of_loader(self, evidence: Evidence, loader: Loader, *, only: bool) -> Iterator[Finding]:
+        rows, size = loader["rows"], loader["batch_size"]
+        if loader["order"] not in ("in order", "shuffled") or not rows or not size or loader["reseeded"]:
+            return
+        left = rows % size
+        if loader["drop_last"] and loader["order"] == "in order" and left:
+            yield self._never(
+                evidence,
+                rows,
+                left,
+                loader.place(evidence),
+                None,
+                with_keyword(call_on(evidence, loader.place(evidence)), "drop_last", "False"),
+            )
+        if only and not loader["drop_last"] and not accumulates(evidence):
+            taken = _rows_by_epoch(evidence)
+            short = [count for _, count in taken if count < rows]
+            if len(short) >= 2 and len(short) == len(taken) and rows - max(short) >= 1:
+                yield Finding(
+                    code=self.code,
+                    level="note",
+                    title=f"each epoch trains on {max(short):,} of {rows:,} rows",
+                    message="The loop ends its pass before the loader does: the rows that are left are read and not used, or not read at all."
+                    + (" They are the same rows in every epoch." if loader["order"] == "in order" else ""),
+                    evidence={"rows in the set": rows, "trained on in an epoch": max(short), "epochs": len(taken)},
+                    where=loader.place(evidence),
+                    step=None,
+                    fix="let the loop run until the loader ends",
+                )
+
+    def _of_slices(self, evidence: Evidence, rows: Sequence[FactRow]) -> Iterator[Finding]:
+        count, listed = rows[0].values["of"], rows[0].values["how"] == "listed"
+        taken = [(row.step, row.values["start"], row.values["stop"]) for row in rows if row.values["of"] == count]
+        strides = [
+            after[1] - before[1]
+            for before, after in zip(taken, taken[1:], strict=False)
+            if after[0] == before[0] + 1 and after[1] > before[1]
+        ]
+        if not strides or max(strides) != min(strides):
+            return
+        stride, size = strides[0], max(stop - start for _, start, stop in taken)
+        place = place_of_batch(evidence, rows[0])
+        if stride < size:
+            yield Finding(
+                code=self.code,
+                level="note",
+                title=f"batches overlap: {size - stride:,} of {size:,} rows of each batch are also in the next",
+                message=f"The start moves on by {stride:,} rows and a batch takes {size:,}, so an epoch counts most rows {words.number(size / stride)} times.",
+                evidence={"first batches": [f"rows {start:,}–{stop - 1:,}" for _, start, stop in taken[:3]]},
+                where=place,
+                step=rows[0].step,
+                fix=f"move on by as many rows as a batch takes: {size:,}",
+            )
+            return
+        last = _last_row(taken, stride, size, count)
+        if last is not None and last < count and stride == size:
+            yield self._never(evidence, count, count - last, place, rows[0].step, "", listed=listed)
+
+    def _never(
+        self, evidence: Evidence, rows: int, left: int, place: Any, step: int | None, fix: str, *, listed: bool = False
+    ) -> Finding:
+        which = "each epoch leaves out" if listed else "the last rows are never trained on:"
+        return Finding(
+            code=self.code,
+            level="note",
+            title=f"{which} {left:,} of {rows:,} rows",
+            message=(
+                "Which rows they are changes with the order of each epoch."
+                if listed
+                else "They are the same rows in every epoch, and the model learns nothing from them."
+            ),
+            evidence={"rows in the set": rows, "trained on in an epoch": rows - left},
+            where=place,
+            step=step,
+            fix=fix or f"let the last batch be shorter: range(0, {rows}, batch_size)",
+        )
+
+
+class RepeatedByWorkers(Rule):
+    """The worker processes of a loader hand out the same rows."""
+
+    code = "D405"
+    highest = "likely"
+    name = "workers of a loader repeat each other's rows"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        known = {one["number"]: one for one in sets(evidence, "training")}
+        working = [each for each in loaders(evidence).values() if each["trained"] and each["workers"] > 1]
+        if not working:
+            return
+        batches = firsts(evidence)
+        by_loader: dict[int, list[int]] = {}
+        for row in given(evidence):
+            one = known.get(row.values["set"])
+            if one is not None and row.step in batches:
+                by_loader.setdefault(one["loader"], []).append(row.step)
+        for loader in working:
+            prints = {step: batches[step].fingerprints for step in by_loader.get(loader["number"], ())}
+            repeated = _repeated(prints, loader["workers"])
+            if len(repeated) >= _REPEATS and len(repeated) >= 0.3 * len(prints):
+                yield self._finding(evidence, loader, repeated, len(prints))
+
+    def clean(self, evidence: Evidence) -> str:
+        return (
+            "no loader has several workers"
+            if not any(each["workers"] > 1 for each in loaders(evidence).values())
+            else "the workers hand out different rows"
+        )
+
+    def _finding(self, evidence: Evidence, loader: Loader, repeated: list[tuple[int, int]], looked: int) -> Finding:
+        workers = loader["workers"]
+        first, again = repeated[0]
+        kind = (
+            "each worker goes through all of the rows"
+            if loader["iterable"]
+            else "each worker draws the same random numbers"
+        )
+        fix = (
+            f"in __iter__ of {loader['dataset']}, take every {workers}th row: see torch.utils.data.get_worker_info()"
+            if loader["iterable"]
+            else f"seed {loader['dataset']} in each worker: worker_init_fn, or torch.initial_seed() inside __getitem__"
+        )
+        return Finding(
+            code=self.code,
+            level="likely",
+            title=f"{workers} workers hand out the same batches: step {again} repeats step {first}, and {len(repeated) - 1} more",
+            message=f"The loader has {workers} worker processes, and {kind}: the model sees each row up to {workers} times as often as it should.",
+            evidence={
+                "batches that repeat one before": f"{len(repeated)} of {looked} that were looked at",
+                "workers": workers,
+            },
+            where=loader.place(evidence),
+            step=again,
+            fix=fix,
+        )
+
+
+def _count(one: Values | None, loader: Loader | None, rows: Sequence[FactRow]) -> int:
+    """How many rows there are to train on; 0 where that is not known."""
+    if loader is not None:
+        return int(loader["rows"])
+    return max(row.values["of"] for row in rows) or (int(one["rows"]) if one is not None else 0)
+
+
+def _epochs(evidence: Evidence, loader: Loader | None, count: int, size: int) -> float:
+    """How often the rows were gone through."""
+    if loader is not None:
+        return float(loader["trained"])
+    return len(evidence.steps) * size / count if count else 2.0
+
+
+def _fixed(evidence: Evidence, loader: Loader | None, rows: Sequence[FactRow]) -> str:
+    """In which fixed order the rows come; "" where none is seen."""
+    if loader is not None and loader["order"] == "in order":
+        return "as they stand in the data set (shuffle is off)"
+    if loader is not None and loader["reseeded"]:
+        return "shuffled, with a generator that is put back before each pass"
+    if loader is not None and loader["order"] == "shuffled":
+        return ""
+    slices = [row.values["start"] for row in rows if row.values["how"] == "slice"]
+    if len(slices) >= 2 and len(set(slices)) > 1:
+        return f"rows {slices[0]:,}, then {slices[1]:,} and on, as they stand"
+    batches = firsts(evidence)
+    seen: dict[tuple[int, ...], int] = {}
+    again = []
+    for row in rows:
+        prints = batches[row.step].fingerprints if row.step in batches else ()
+        if prints and prints in seen:
+            again.append(row.step - seen[prints])
+        elif prints:
+            seen[prints] = row.step
+    if len(again) >= _FEWEST and len(seen) > 1:
+        return f"the same batches again after {min(again):,} steps"
+    return ""
+
+
+def _sorted(one: Values | None, rows: Sequence[FactRow]) -> dict[str, Any] | None:
+    """Numbers of batches that hold fewer classes than the rows as a whole; None where they are mixed."""
+    batches = [row.values["labels"] for row in rows if row.values["labels"]]
+    every = dict(one["labels"]).get("classes") if one is not None and one["whole"] else None
+    if every is None:
+        union: dict[int, int] = {}
+        for batch in batches:
+            for label, count in batch:
+                union[label] = union.get(label, 0) + count
+        every = [[label, count] for label, count in union.items()]
+    whole = impurity(every)
+    size = sum(count for _, count in batches[0]) if batches else 0
+    if len(batches) < _FEWEST or size < 4 or whole < 0.1 or len(every) > max(2, sum(c for _, c in every) // 8):
+        return None
+    mean = sum(map(impurity, batches)) / len(batches)
+    if mean > _PURE * whole:
+        return None
+    alone = sum(len(batch) == 1 for batch in batches)
+    return {
+        "kinds": sum(map(len, batches)) / len(batches),
+        "classes": len(every),
+        "batches of one class only": f"{alone} of {len(batches)} that were looked at",
+    }
+
+
+def _place(evidence: Evidence, loader: Loader | None, rows: Sequence[FactRow]) -> Any:
+    return loader.place(evidence) if loader is not None and loader.line else place_of_batch(evidence, rows[0])
+
+
+def _shuffled(evidence: Evidence, loader: Loader | None, rows: Sequence[FactRow]) -> str:
+    if loader is not None:
+        if loader["reseeded"]:
+            return "make the generator once, before the first epoch, and do not seed it again"
+        if loader["iterable"]:
+            return f"hand the rows out mixed: keep some hundred of them in __iter__ of {loader['dataset']} and draw from those"
+        if loader["order"] == "in order":
+            return with_keyword(call_on(evidence, loader.place(evidence)), "shuffle", "True") or "shuffle=True"
+        return "draw a new order in every epoch"
+    count = max(row.values["of"] for row in rows)
+    return (
+        f"at the start of each epoch: order = torch.randperm({count or 'len(x)'}); then take the rows order[start:stop]"
+    )
+
+
+def _rows_by_epoch(evidence: Evidence) -> list[tuple[int, int]]:
+    """How many rows the steps of each epoch had, where all of them are known."""
+    found: dict[int, int] = {}
+    for epoch, rows in zip(evidence.steps.epoch, evidence.steps.rows, strict=True):
+        found[epoch] = found.get(epoch, 0) + rows
+    return list(found.items())
+
+
+def _last_row(taken: Sequence[tuple[int, int, int]], stride: int, size: int, count: int) -> int | None:
+    """The row at which an epoch of slices ends; None where its end was not seen."""
+    ends = [
+        before[2]
+        for before, after in zip(taken, taken[1:], strict=False)
+        if after[0] == before[0] + 1 and after[1] < before[1]
+    ]
+    if ends:
+        return max(ends)
+    steps = period([(step, start) for step, start, _ in taken], stride)
+    if steps and steps <= -(-count // size):
+        return min(count, steps * stride)
+    return None
+
+
+def _repeated(prints: dict[int, tuple[int, ...]], workers: int) -> list[tuple[int, int]]:
+    """Pairs of steps, at most as far apart as there are workers, whose batches are the same."""
+    found = []
+    for step, own in prints.items():
+        for before in range(step - workers + 1, step):
+            if before in prints and len(own) > 1 and len(set(own) & set(prints[before])) >= 0.9 * len(set(own)):
+                found.append((before, step))
+                break
+    return found
+
+
+RULES: tuple[type[Rule], ...] = (SameOrder, RowsLeftOut, RepeatedByWorkers, *data_sets.RULES, *data_values.RULES)
