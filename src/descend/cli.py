@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError, Parameter
 
+from descend.commands.annotate import annotate
 from descend.commands.ask import evaluate, predict
 from descend.commands.check import check
 from descend.commands.eject import eject
@@ -32,6 +33,7 @@ app.command(data)
 app.command(runs)
 app.command(run, usage="Usage: descend run [FLAGS] SCRIPT [WHAT SCRIPT TAKES]")
 app.command(check)
+app.command(annotate)
 app.command(explain)
 app.command(evaluate)
 app.command(predict)

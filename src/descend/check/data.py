@@ -1,5 +1,6 @@
 """Faults of how training rows are handed out: their order (D401), rows left out or taken twice (D403), workers that repeat each other (D405)."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,14 +15,13 @@ from descend.check.data_facts import (
     impurity,
     is_recurrent,
     loaders,
-    name_of,
     period,
     place_of_batch,
     sets,
     with_keyword,
 )
 from descend.check.evidence import Evidence
-from descend.check.finding import CannotCheck, Finding
+from descend.check.finding import Finding
 from descend.check.rule import Rule
 from descend.record.rows import FactRow
 
@@ -154,7 +154,7 @@ class RowsLeftOut(Rule):
         taken = [(row.step, row.values["start"], row.values["stop"]) for row in rows if row.values["of"] == count]
         strides = [
             after[1] - before[1]
-            for before, after in zip(taken, taken[1:], strict=False)
+            for before, after in itertools.pairwise(taken)
             if after[0] == before[0] + 1 and after[1] > before[1]
         ]
         if not strides or max(strides) != min(strides):
@@ -350,9 +350,7 @@ def _rows_by_epoch(evidence: Evidence) -> list[tuple[int, int]]:
 def _last_row(taken: Sequence[tuple[int, int, int]], stride: int, size: int, count: int) -> int | None:
     """The row at which an epoch of slices ends; None where its end was not seen."""
     ends = [
-        before[2]
-        for before, after in zip(taken, taken[1:], strict=False)
-        if after[0] == before[0] + 1 and after[1] < before[1]
+        before[2] for before, after in itertools.pairwise(taken) if after[0] == before[0] + 1 and after[1] < before[1]
     ]
     if ends:
         return max(ends)

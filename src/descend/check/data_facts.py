@@ -105,9 +105,9 @@ def place_of_batch(evidence: Evidence, row: FactRow) -> Place | None:
         for operation in evidence.graph(row.step):
             shapes = operation.input_shapes
             size = (row.values["rows"], row.values["of"])
-            if operation.name in taking and shapes and shapes[0] and operation.shape:
-                if (operation.shape[0], shapes[0][0]) == size and not isinstance(operation.inputs[0], int):
-                    return words.place_of(evidence, operation)
+            has_rows = operation.name in taking and shapes and shapes[0] and operation.shape
+            if has_rows and (operation.shape[0], shapes[0][0]) == size and not isinstance(operation.inputs[0], int):
+                return words.place_of(evidence, operation)
     return evidence.place(row.file, row.line)
 
 

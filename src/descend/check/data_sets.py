@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from descend.check import words
-from descend.check.data_facts import Values, loaders, name_of, place_of_set, sets
+from descend.check.data_facts import Values, name_of, place_of_set, sets
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
 from descend.check.rule import Rule
@@ -55,7 +55,7 @@ class SharedRows(Rule):
         whole = same >= _ALL * count and count >= _ALL * shared["of"]
         if whole and not _claims_to_examine(evidence, other, name):
             return None
-        level: Level = "likely" if shared["kinds"] or other["role"] == "beside" and whole else "bug"
+        level: Level = "likely" if shared["kinds"] or (other["role"] == "beside" and whole) else "bug"
         if shared["kinds"] and same < 0.5 * count and shared["again"] > 0.01 * shared["of"]:
             return None  # rows of few kinds come twice of themselves
         return self._finding(

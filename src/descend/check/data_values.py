@@ -37,7 +37,7 @@ class BrokenValues(Rule):
         return f"inputs are finite and of one scale ({looked:,} rows looked at)"
 
     def _not_finite(self, evidence: Evidence) -> Iterator[Finding]:
-        for row in evidence.facts("not_finite"):
+        for row in evidence.facts("broken_batch"):
             broken = [each for each in row.values["inputs"] if each[5]]
             if not broken or row.values["parameters"]:
                 continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from descend.check.graph import VIEWS, Operation, StepGraph
 
-_MULTIPLY = frozenset(["linear", "matmul", "mm", "mv", "bmm", "addmm", "conv1d", "conv2d", "conv3d", "einsum"])
+MULTIPLY = frozenset(["linear", "matmul", "mm", "mv", "bmm", "addmm", "conv1d", "conv2d", "conv3d", "einsum"])
 _KERNELS = frozenset(["conv1d", "conv2d", "conv3d"])
 _ADD = frozenset(["add", "radd", "iadd", "add_", "sub", "sub_"])
 _NOTHING = frozenset(["dropout", "alpha_dropout", "identity"])
@@ -32,6 +32,11 @@ class Product:
     def layer(self) -> str:
         """As people call it: ``fc1`` of ``fc1.weight``."""
         return self.parameter.removesuffix(".weight") or self.operation.module
+
+
+def is_outside(name: str) -> bool:
+    """Whether an input's name says only that it is a tensor from outside, of no name of its own."""
+    return name.startswith("outside.") and name.removeprefix("outside.").isdecimal()
 
 
 def products_of(graph: StepGraph) -> Sequence[Product]:
@@ -61,7 +66,7 @@ def chains(graph: StepGraph) -> Iterator[tuple[Product, Product]]:
 
 
 def _product(graph: StepGraph, operation: Operation) -> Product | None:
-    if operation.name not in _MULTIPLY or len(operation.input_shapes) < 2:
+    if operation.name not in MULTIPLY or len(operation.input_shapes) < 2:
         return None
     given = graph.inputs_of(operation)
     offset = 1 if operation.name == "addmm" else 0
@@ -71,7 +76,7 @@ def _product(graph: StepGraph, operation: Operation) -> Product | None:
         source = given[position]
         maker = graph.maker(operation, position) if isinstance(source, Operation) else source
         other = offset + 1 if position == offset else offset
-        if not isinstance(maker, str) or maker.startswith("outside.") or maker.endswith(".grad"):
+        if not isinstance(maker, str) or is_outside(maker) or maker.endswith(".grad"):
             continue
         shape = operation.input_shapes[position]
         if len(shape) < 1 or other >= len(operation.input_shapes):
@@ -111,7 +116,7 @@ def _before(graph: StepGraph, operation: Operation, position: int, by_index: dic
         elif found.name in _ADD and len(given) == 2:
             sides = [each for each in given if isinstance(each, Operation)]
             others = [each for each in given if isinstance(each, str)]
-            if len(sides) != 1 or not others or others[0].startswith("outside."):
+            if len(sides) != 1 or not others or is_outside(others[0]):
                 return None
             found = sides[0]
         else:
@@ -127,10 +132,13 @@ def _keeps_rows(operation: Operation) -> bool:
 
 def _is_used_elsewhere(graph: StepGraph, first: Product, second: Product) -> bool:
     """Whether something else uses what the first made: then it is more than a way to the second."""
+    on_the_way = {each.index for each in graph.forward}
     for each in graph.users_of(first.operation):
+        if each.index not in on_the_way:
+            continue
         after = each
         for _ in range(6):
-            users = graph.users_of(after)
+            users = [user for user in graph.users_of(after) if user.index in on_the_way]
             if after.index == second.operation.index or len(users) != 1:
                 break
             after = users[0]

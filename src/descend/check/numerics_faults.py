@@ -10,6 +10,7 @@ from descend.check.course import courses
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Place
 from descend.check.graph import Operation, StepGraph
+from descend.check.layers import is_outside
 from descend.check.rule import Rule
 
 _STEEP = frozenset(
@@ -45,7 +46,7 @@ class NotFinite(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         if not len(evidence.steps):
             raise CannotCheck("no step was taken")
-        fact = next(iter(evidence.facts("not_finite")), None)
+        fact = next(iter(evidence.facts("not_a_number")), None)
         for course in courses(evidence):
             step = course.broken_at
             if step is None and fact is not None and fact.step == course.first:
@@ -235,7 +236,7 @@ def _in_graph(evidence: Evidence, step: int) -> tuple[Operation, list[str], str]
             if _is_parameter_broken(evidence, sources, step):
                 return None
             if (
-                any(isinstance(each, str) and each.startswith("outside.") for each in sources)
+                any(isinstance(each, str) and is_outside(each) for each in sources)
                 and operation.name not in _CAN_BREAK
             ):
                 return operation, [], "data"
@@ -306,7 +307,7 @@ def _all_finite(values: Any) -> bool:
 
 
 def _is_parameter_broken(evidence: Evidence, sources: Sequence[Operation | str], step: int) -> bool:
-    names = {each for each in sources if isinstance(each, str) and not each.startswith("outside.")}
+    names = {each for each in sources if isinstance(each, str) and not is_outside(each)}
     return any(row.step == step and row.parameter in names and not math.isfinite(row.value) for row in evidence.norms)
 
 
@@ -365,10 +366,10 @@ def _line_of_node(evidence: Evidence, name: str, nth: int, named: int) -> Place 
 
 def _last_line(evidence: Evidence, step: int) -> Place | None:
     """The line of the backward pass, as the nearest step that was looked at tells it."""
-    fact = next((row for row in evidence.facts("not_finite") if row.file), None)
+    fact = next((row for row in evidence.facts("not_a_number") if row.file), None)
     if fact is not None:
         return evidence.place(fact.file, fact.line)
-    rows = [row for row in evidence.phases if row.phase in ("loss", "backward") and row.file and row.step <= step]
+    rows = [row for row in evidence.phases if row.phase == "backward" and row.file and row.step <= step]
     return evidence.place(rows[-1].file, rows[-1].line) if rows else None
 
 

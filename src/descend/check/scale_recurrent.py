@@ -6,9 +6,9 @@ from typing import Any
 
 from descend.check import words
 from descend.check.evidence import Evidence
-from descend.check.finding import CannotCheck, Finding
+from descend.check.finding import Finding
 from descend.check.graph import Operation, StepGraph
-from descend.check.layers import products_of
+from descend.check.layers import MULTIPLY, is_outside
 from descend.check.rule import Rule
 
 _LAYERS = frozenset(["lstm", "gru", "rnn_tanh", "rnn_relu"])
@@ -36,11 +36,9 @@ class StateLost(Rule):
         lost: dict[tuple[str, int, str], list[tuple[StepGraph, list[Operation]]]] = {}
         for graph in graphs:
             calls: dict[tuple[str, ...], list[Operation]] = {}
-            for each in graph.forward:
-                if each.name in _LAYERS | _CELLS:
-                    weights = tuple(
-                        name for name in each.inputs if isinstance(name, str) and not name.startswith("outside.")
-                    )
+            for each in graph:
+                if each.name in _LAYERS | _CELLS and each.tracked:
+                    weights = tuple(name for name in each.inputs if isinstance(name, str) and not is_outside(name))
                     calls.setdefault(weights, []).append(each)
             for found in calls.values():
                 if len(found) > 1 and all(_is_alone(graph, each, found) for each in found):
@@ -113,8 +111,11 @@ def _is_alone(graph: StepGraph, operation: Operation, others: Sequence[Operation
 def _zero_products(graph: StepGraph) -> list[list[Operation]]:
     """Products of one parameter with zeros, called several times in a step: the state of a network written by hand."""
     found: dict[str, list[Operation]] = {}
-    for product in products_of(graph):
-        found.setdefault(product.parameter, []).append(product.operation)
+    for each in graph:
+        if each.name in MULTIPLY and each.tracked:
+            for name in each.inputs:
+                if isinstance(name, str) and not is_outside(name):
+                    found.setdefault(name, []).append(each)
     return [each for each in found.values() if len(each) > 1 and all(one.facts.get("zeros") for one in each)]
 
 

@@ -13,7 +13,9 @@ def check(
     run: Annotated[str, Parameter(name="RUN", help="A run: its name, its folder, or last for the newest.")] = "last",
     /,
     *,
-    select: Annotated[str | None, Parameter(help="Only these findings: codes or their beginnings, as in D1,D203.")] = None,
+    select: Annotated[
+        str | None, Parameter(help="Only these findings: codes or their beginnings, as in D1,D203.")
+    ] = None,
     ignore: Annotated[str | None, Parameter(help="Not these findings: codes or their beginnings.")] = None,
     strict: Annotated[bool, Parameter(help="End with exit status 1 when a bug is found.")] = False,
     sarif: Annotated[

@@ -14,8 +14,12 @@ def explain(
     ] = "last",
     /,
     *,
-    step: Annotated[int | None, Parameter(help="The step to work out: one that was kept in full. The first by itself.")] = None,
-    parameter: Annotated[str | None, Parameter(help="The parameter whose gradient is followed, as in fc1.weight.")] = None,
+    step: Annotated[
+        int | None, Parameter(help="The step to work out: one that was kept in full. The first by itself.")
+    ] = None,
+    parameter: Annotated[
+        str | None, Parameter(help="The parameter whose gradient is followed, as in fc1.weight.")
+    ] = None,
     row: Annotated[int | None, Parameter(help="The row of the batch whose loss is worked out, counted from 0.")] = None,
     runs: RunsFlag = None,
     json: JsonFlag = False,

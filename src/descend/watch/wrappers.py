@@ -269,6 +269,8 @@ def scale(observer: "Observer", original: Callable[..., Any]) -> Callable[..., A
     def scaled(self: Any, outputs: Any) -> Any:
         result = original(self, outputs)
         local.tracker.scaled = (result, outputs)
+        if local.tracker.detail is not None:
+            observer.safely(lambda: observer.tell("scaled", outputs, result, observer.step + 1))
         return result
 
     return scaled

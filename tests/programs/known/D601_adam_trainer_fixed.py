@@ -41,6 +41,6 @@ class Trainer:
 torch.manual_seed(0)
 centres = torch.randn(4, 12)
 labels = torch.randint(0, 4, (512,))
-points = centres[labels] + 0.4 * torch.randn(512, 12)
+points = centres[labels] + 2.0 * torch.randn(512, 12)
 loader = DataLoader(TensorDataset(points, labels), batch_size=32, shuffle=True)
 Trainer(Classifier(), loader, rate=0.003).fit(3)

@@ -1,4 +1,4 @@
-# expects: D701 bug line 19
+# expects: D701 bug line 20
 # Distances between pairs: at step 40 a pair of equal points comes, and the slope of a root at 0 is infinite.
 import torch
 from torch import nn

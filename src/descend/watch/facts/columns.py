@@ -65,7 +65,7 @@ def describe_labels(labels: Tensor) -> dict[str, Any]:
     numbers = y.double()
     if not bool(torch.isfinite(numbers).all()):
         return found | {"not_finite": int((~torch.isfinite(numbers)).sum())}
-    values, counts = numbers.unique(return_counts=True)
+    values, counts = numbers.unique(return_counts=True)  # type: ignore[no-untyped-call]
     runs = 1 + int((numbers[1:] != numbers[:-1]).sum())
     whole = bool((values == values.round()).all())
     found |= {"different": len(values), "runs": runs, "least": float(values[0]), "most": float(values[-1])}
@@ -149,7 +149,7 @@ def _empty(x: Tensor, rows: Tensor) -> dict[str, Any]:
 
 def _kinds(column: Tensor) -> int:
     """How many different values a column has, where they are few; else 0."""
-    count = len(column.unique())
+    count = len(column.unique())  # type: ignore[no-untyped-call]
     return count if count <= _FEW else 0
 
 

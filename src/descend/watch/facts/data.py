@@ -10,7 +10,8 @@ or "beside": it lies in a variable and could be either), ``loader`` (its number,
 (the model's answers in evaluation: ``rows`` looked at, ``different``, ``commonest``).
 And of two sets as ``shared`` what rows they have in common (see shared.py), with ``training`` and ``evaluation``, their numbers.
 
-Told of the first loss that is no finite number as ``not_finite``: ``inputs`` (name, how many numbers are none, of how many, rows) and
+Told of the first loss that is no finite number as ``broken_batch``: ``inputs`` (name, how many numbers are none, of how many, in how
+many rows, shape, whether the step was given it) and
 ``parameters`` (how many hold such numbers).
 """
 
@@ -73,7 +74,7 @@ class Data(Collector):
     ) -> Mapping[str, Any] | None:
         self._origins.heard(name, args, kwargs, output)
         if isinstance(output, Tensor) and output.requires_grad and name != "requires_grad_":
-            self._used(args, kwargs, output)
+            self._used(name, args, kwargs, output)
         return None
 
     def batch(self, batch: Any, step: int, loader: Any, frame: FrameType | None) -> None:
@@ -153,7 +154,7 @@ class Data(Collector):
                 batch = name in self._names if given[0] is None else any(tensor is each for each in given)
                 found.append([name, count, tensor.numel(), broken, list(tensor.shape), batch])
         parameters = sum(1 for each in leaves if _not_finite(each))
-        self.tell.fact(step, "not_finite", {"inputs": found, "parameters": parameters}, self.tell.place(frame))
+        self.tell.fact(step, "broken_batch", {"inputs": found, "parameters": parameters}, self.tell.place(frame))
 
     def finished(self, step: int) -> None:
         for known in self._sets:
@@ -161,18 +162,18 @@ class Data(Collector):
                 known.take_in(None, self._last_trained)
         tell_sets(self.tell, step, [each for each in self._sets if each.role])
 
-    def _used(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Tensor) -> None:
+    def _used(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Tensor) -> None:
         """Something learned was computed: of what was given to it, the first is the input, and the last the target."""
         inputs = tensors_in([args, kwargs])
         known = next((found for each in inputs if (found := self._uses_of(each)) is not None), None)
-        for each in inputs:
-            if each.requires_grad or not each.ndim or not each.numel():
-                continue
-            if known is None:
-                known = _Use(weakref.ref(each), len(each))
-            elif len(each) == known.rows and known.x() is not each:
-                known.y = weakref.ref(each)
-                break
+        plain = [each for each in inputs if not each.requires_grad and each.ndim and each.numel()]
+        if known is None and plain:
+            known = _Use(weakref.ref(plain[0]), len(plain[0]))
+        elif known is not None:
+            targets = [each for each in plain if len(each) == known.rows and known.x() is not each]
+            taken = [each for each in targets if self._origins.of(each) is not None]
+            if targets:  # in scores[torch.arange(n), y] both are as long as the batch
+                known.y = weakref.ref((taken or targets[-1 if name == "getitem" else 0 :])[0])
         if known is not None:
             self._uses[id(output)] = (weakref.ref(output), known)
 
@@ -264,7 +265,8 @@ class Data(Collector):
                 training.variable = name
             if tensor is x or not alike or len(tensor) < 4 or tensor.requires_grad or tensor.grad_fn is not None:
                 continue
-            if self._origins.of(tensor) is not None and _is_part(tensor, x):
+            origin = self._origins.of(tensor)
+            if name in self._names or (origin is not None and origin.source() is x):
                 continue
             known = self._set_of_tensor(tensor, "beside", name)
             if known is not None and known.role == "beside":
@@ -285,7 +287,7 @@ def _labels(y: Tensor) -> list[list[int]] | None:
         numbers = y.detach().reshape(-1)[:4_096].cpu()
         if numbers.is_floating_point() and not bool((numbers == numbers.round()).all()):
             return None
-        values, counts = numbers.unique(return_counts=True)
+        values, counts = numbers.unique(return_counts=True)  # type: ignore[no-untyped-call]
     if len(values) > 50:
         return None
     return [[int(value), int(count)] for value, count in zip(values.tolist(), counts.tolist(), strict=True)]
@@ -300,12 +302,6 @@ def _not_finite(tensor: Tensor) -> int:
 
 def _is_same(one: Tensor, other: Tensor) -> bool:
     return one is other or (one.device == other.device and one.data_ptr() == other.data_ptr() and one.numel() > 0)
-
-
-def _is_part(tensor: Tensor, whole: Tensor) -> bool:
-    """Whether it lies inside the memory of another."""
-    start, end = whole.data_ptr(), whole.data_ptr() + whole.numel() * whole.element_size()
-    return start <= tensor.data_ptr() < end
 
 
 def _variables(tell: Telling, frame: FrameType | None) -> list[tuple[str, Tensor]]:

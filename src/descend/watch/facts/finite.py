@@ -1,6 +1,6 @@
 """Where the first number that is none came from: a walk through the graph of the first loss that is not finite.
 
-Told as the fact ``not_finite``: ``loss``: "nan", "inf" or "-inf"; ``parameters``: names of those that were not finite already, and ``of``
+Told as the fact ``not_a_number``: ``loss``: "nan", "inf" or "-inf"; ``parameters``: names of those that were not finite already, and ``of``
 how many; ``data``: whether a tensor from outside was not; ``operation``: the first whose output was not finite though all that it was
 given was, ``nth``: which of this name in the order of the forward pass, from 0, and ``named``: how many of this name there were; ``least`` and ``most``
 of its input, ``zeros``: how many zeros are in it, ``negative``: how many numbers below zero.
@@ -45,7 +45,7 @@ class Finite(Collector):
         }
         if not broken:
             values |= _origin(loss)
-        self.tell.fact(step, "not_finite", values, self.tell.place(frame))
+        self.tell.fact(step, "not_a_number", values, self.tell.place(frame))
 
 
 def _origin(loss: Any) -> dict[str, Any]:

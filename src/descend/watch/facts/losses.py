@@ -143,14 +143,13 @@ def _sums(given: Tensor, axis: int, *, logarithms: bool) -> dict[str, Any]:
 
 def _target(target: Tensor) -> dict[str, Any]:
     flat = target.detach().reshape(-1)
-    found: dict[str, Any] = {"target": _ends(flat), "target_columns": target.numel() // max(1, len(target)) if target.ndim else 1}
+    columns = target.numel() // len(target) if target.ndim else 1
+    found: dict[str, Any] = {"target": _ends(flat), "target_columns": columns}
     flat = flat[:: max(1, -(-len(flat) // _COUNTED))]
-    if flat.is_floating_point():
-        found["whole"] = (flat == flat.round()).all()
-        kinds = torch.arange(_COLUMNS, dtype=flat.dtype, device=flat.device)
-    else:
-        found["whole"] = True
-        kinds = torch.arange(_COLUMNS, device=flat.device)
+    found["whole"] = (flat == flat.round()).all() if flat.is_floating_point() else True
+    if flat.is_cpu and not found["whole"]:  # of another device nothing is read back yet
+        return found
+    kinds = torch.arange(_COLUMNS, dtype=flat.dtype, device=flat.device)
     return found | {"counts": (flat.unsqueeze(1) == kinds).sum(0), "counted": len(flat)}
 
 

@@ -67,6 +67,9 @@ class Collector:
     def unscaled(self, optimizer: Optimizer, step: int, frame: FrameType | None) -> None:
         """At any time: ``GradScaler.unscale_``."""
 
+    def scaled(self, loss: Any, scaled: Any, step: int) -> None:
+        """In a step that is looked at: ``GradScaler.scale`` has made ``scaled`` of ``loss``."""
+
     def loader_begins(self, loader: Any, step: int, frame: FrameType | None) -> None:
         """At any time: a ``DataLoader`` is asked for a new pass over its rows."""
 

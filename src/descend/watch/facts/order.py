@@ -6,26 +6,41 @@ and ``line``:
     zero      ``parameters``: how many; ``cleared``: how many of them had a gradient that was not zero
     backward  ``loss``; ``leaves``: how many; ``full``: how many had a gradient that was not zero before it; ``kept``: of how many of
               those it was, to the bit, the one that the last update had used; ``graph``: a number that is the same when the same
-              graph is walked again
-    clip      ``how``, ``most``, ``norm``: of all gradients it was given, before it
+              graph is walked again, higher for a newer one, and -1 for a loss that has no graph; ``scale``: by which a GradScaler has
+              multiplied the loss; ``factor``: what the loss was multiplied with last, the scale apart; ``reduced``: how it became one
+              number, "mean", "sum" or ""; ``norm``: of the gradients after it, where it is not the first since the last update;
+              and where the graph was walked ``nodes``, ``old``: how many are from before the last update, ``stale``: names of the
+              leaves that only old nodes use, ``copied``: of those the ones that only an old copy was made of
+    forward   ``class``: of the module that was called
+    clip      ``how``, ``most``, ``norm``: of all gradients it was given, before it; ``parameters``, ``missing``: with no gradient,
+              ``zero``: with a gradient of zeros, ``used``: with the gradient that the last update has used already
     unscale
     update    ``optimizer``: the number of its fact; ``parameters``, ``missing``: with no gradient, ``zero``: with a gradient of zeros,
-              ``kept``: with a gradient that holds what the last update had used already, not cleared since
+              ``kept``: with a gradient that holds what the last update had used already, not cleared since; ``norm``: of all
+              gradients; ``scales``: whether the optimizer itself divides by the scale
     scheduler ``before``, ``after``: the learning rate
+    more      the step has more than 400 of these, and the next are left out
+
+What came after the last step that was told, and never became one, is told as the fact ``unfinished`` in the same form.
 
 For an update by hand, which no call tells of, ``update`` comes last with no ``line``.
 """
 
+import weakref
 from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from descend.watch.facts.graphs import ages_of, factor_of, number_of
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.optimizers import Optimizers
+
+_MOST = 400  # moments of one step
+_WALKS = 6  # graphs that are walked although nothing in them is old
 
 
 class Order(Collector):
@@ -34,16 +49,28 @@ class Order(Collector):
     def __init__(self, tell: Telling) -> None:
         super().__init__(tell)
         self._happened: list[dict[str, Any]] = []
-        self._step = 0
+        self._step = self._graph_step = 0
         self._used: dict[
             int, Tensor
         ] = {}  # norm of each gradient when the last update was over, by identity of its parameter
         self._left: dict[
             int, bool | Tensor
         ] = {}  # whether it was there still, to the bit, when the next backward began
-        self._backwards = 0
-        self._updated = False
+        self._since_update = 0  # backward passes
+        self._newest = -1  # graph of the step that runs
+        self._boundary = -1  # graph of the steps before: nodes up to it are old
+        self._walks = _WALKS
+        self._scaled: tuple[weakref.ref[Tensor], Tensor] | None = None
         self._optimizers = Optimizers.of(tell)
+
+    def scaled(self, loss: Any, scaled: Any, step: int) -> None:
+        if isinstance(loss, Tensor) and isinstance(scaled, Tensor) and scaled is not loss and loss.numel() == 1:
+            self._scaled = (weakref.ref(scaled), scaled.detach() / loss.detach())
+
+    def root_called(
+        self, module: nn.Module, inputs: Sequence[Tensor], output: Any, step: int, frame: FrameType | None
+    ) -> None:
+        self._add("forward", step, frame, **{"class": type(module).__name__})
 
     def zeroed(self, parameters: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         norms = _norms(parameters)
@@ -57,21 +84,65 @@ class Order(Collector):
                 self._left[key] = (norm == self._used[key]) & (norm != 0)
             if key in self._left:
                 kept.append(self._left[key])
+        single = isinstance(loss, Tensor) and loss.numel() == 1
+        scale = self._scaled[1] if self._scaled is not None and self._scaled[0]() is loss else None
+        factor, reduced = factor_of(loss, skip=scale is not None) if single else (1.0, "")
         self._add(
             "backward",
             step,
             frame,
-            loss=loss.detach() if isinstance(loss, Tensor) and loss.numel() == 1 else None,
+            loss=loss.detach() if single else None,
             leaves=len(leaves),
             full=_count_nonzero(norms.values()),
             kept=_count(kept),
-            graph=id(loss.grad_fn) if isinstance(loss, Tensor) and loss.grad_fn is not None else 0,
+            graph=number_of(loss),
+            scale=1.0 if scale is None else scale,
+            factor=factor,
+            reduced=reduced,
+            **self._ages(loss, step),
         )
 
+    def backward_ends(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
+        self._since_update += 1
+        if self._since_update > 1 and self._happened and self._happened[-1]["what"] == "backward":
+            self._happened[-1]["norm"] = _total(_norms(leaves).values())
+
+    def _ages(self, loss: Any, step: int) -> dict[str, Any]:
+        """How old the graph is: looked at in the first backward passes, and on as long as parts of it are old."""
+        number = number_of(loss)
+        if step != self._graph_step:
+            self._graph_step, self._boundary = step, self._newest
+        self._newest = max(self._newest, number)
+        if self._walks <= 0 or number < 0 or self._boundary < 0:
+            return {}
+        self._walks -= 1
+        found = ages_of(loss, self._boundary)
+        if found is None:
+            return {}
+        if found.stale:
+            self._walks += 1
+        names = self.tell.names
+        return {
+            "nodes": found.nodes,
+            "old": found.old,
+            "stale": [names.name_of(each) for each in found.stale],
+            "copied": [names.name_of(each) for each in found.copied],
+        }
+
     def clipped(self, parameters: Sequence[Tensor], most: float, how: str, step: int, frame: FrameType | None) -> None:
-        norms = list(_norms(parameters).values())
-        total = torch.linalg.vector_norm(torch.stack([norm.cpu() for norm in norms])) if norms else 0.0
-        self._add("clip", step, frame, how=how, most=most, norm=total)
+        norms = _norms(parameters)
+        self._add(
+            "clip",
+            step,
+            frame,
+            how=how,
+            most=most,
+            norm=_total(norms.values()),
+            parameters=len(parameters),
+            missing=len(parameters) - len(norms),
+            zero=_count(norm == 0 for norm in norms.values()),
+            used=_count(norm == self._used[key] for key, norm in norms.items() if key in self._used),
+        )
 
     def unscaled(self, optimizer: Optimizer, step: int, frame: FrameType | None) -> None:
         self._add("unscale", step, frame)
@@ -95,6 +166,10 @@ class Order(Collector):
         self._happened = []
         self.tell.fact(step, "order", {"happened": happened})
 
+    def finished(self, step: int) -> None:
+        if self._happened:
+            self.tell.fact(step + 1, "unfinished", {"happened": [_read(each) for each in self._happened]})
+
     def _update(
         self, step: int, frame: FrameType | None, parameters: Sequence[Tensor], optimizer: Optimizer | None
     ) -> None:
@@ -108,7 +183,10 @@ class Order(Collector):
             missing=len(parameters) - len(norms),
             zero=_count(norm == 0 for norm in norms.values()),
             kept=_count(self._left[key] for key in norms if key in self._left),
+            norm=_total(norms.values()),
+            scales=getattr(optimizer, "grad_scale", None) is not None,
         )
+        self._since_update = 0
 
     def _remember(self, parameters: Sequence[Tensor]) -> None:
         norms = _norms(parameters)
@@ -124,6 +202,10 @@ class Order(Collector):
                 self._left.clear()
             self._happened = []
             self._step = step
+        if len(self._happened) >= _MOST:
+            if len(self._happened) == _MOST:
+                self._happened.append({"what": "more", "file": "", "line": 0})
+            return
         file, line = self.tell.place(frame) if frame is not None else ("", 0)
         self._happened.append({"what": what, "file": file, "line": line, **values})
 
@@ -138,6 +220,12 @@ def _norms(parameters: Iterable[Tensor]) -> dict[int, Tensor]:
     if not found:
         return {}
     return dict(zip(found, torch._foreach_norm(list(found.values())), strict=True))
+
+
+def _total(norms: Iterable[Tensor]) -> Any:
+    """The norm of all of them together."""
+    every = [norm.double().cpu() for norm in norms]
+    return torch.linalg.vector_norm(torch.stack(every)) if every else 0.0
 
 
 def _count_nonzero(norms: Iterable[Tensor]) -> Any:

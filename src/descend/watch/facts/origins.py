@@ -44,7 +44,7 @@ class Origins:
             for made, found in self._taken(name, first, args, kwargs, output):
                 self._keep(made, found)
             return
-        origin = self.of(first)
+        origin: Origin | None = self.of(first)
         if origin is None:  # arguments in another order: 255 - x
             origin = next((found for each in args[1:3] if isinstance(each, Tensor) and (found := self.of(each))), None)
         if origin is None or not isinstance(output, Tensor) or output is first or not output.ndim:
@@ -66,9 +66,9 @@ class Origins:
         if not isinstance(output, Tensor) or not output.ndim:
             return
         if name == "narrow":
-            dimension, start = kwargs.get("dim", args[1] if len(args) > 1 else 1), args[2] if len(args) > 2 else None
-            if dimension == 0 and isinstance(start, int):
-                yield output, Origin(reference, "slice", start, start + len(output), count)
+            dimension, begun = kwargs.get("dim", args[1] if len(args) > 1 else 1), args[2] if len(args) > 2 else None
+            if dimension == 0 and isinstance(begun, int):
+                yield output, Origin(reference, "slice", begun, begun + len(output), count)
             return
         index = _index_in(name, source, args)
         if isinstance(index, slice):

@@ -78,7 +78,7 @@ def spread_out(count: int, most: int) -> Tensor:
     """At most ``most`` of the places 0 … ``count`` - 1, evenly spaced, the first and the last among them."""
     if count <= most:
         return torch.arange(count)
-    return torch.linspace(0, count - 1, most, dtype=torch.float64).round().long().unique()
+    return torch.linspace(0, count - 1, most, dtype=torch.float64).round().long().unique()  # type: ignore[no-any-return, no-untyped-call]
 
 
 def numbers_in(rows: Rows) -> int:

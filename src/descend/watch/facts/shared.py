@@ -54,7 +54,7 @@ def compare(one: Tensor, other: Tensor) -> dict[str, Any]:
     first[own.flip(0)] = torch.arange(len(one)).flip(0)
     match = first[theirs]
     same = (match >= 0).nonzero().flatten()
-    different = torch.tensor([len(one[:2_000, each].unique()) for each in range(one.shape[1])])
+    different = torch.tensor([len(one[:2_000, each].unique()) for each in range(one.shape[1])])  # type: ignore[no-untyped-call]
     found: dict[str, Any] = {
         "rows": len(other),
         "of": len(one),

@@ -30,10 +30,10 @@ def probe(x: Tensor, y: Tensor) -> dict[str, Any]:
     good = torch.isfinite(inputs).all(1) & torch.isfinite(values)
     inputs, values = inputs[good], values[good]
     inputs = inputs[:, inputs.std(0) > 0] if len(inputs) > 1 else inputs
-    if len(inputs) < _FEWEST or not inputs.shape[1] or len(values.unique()) < 2:
+    if len(inputs) < _FEWEST or not inputs.shape[1] or len(values.unique()) < 2:  # type: ignore[no-untyped-call]
         return {}
     inputs = (inputs - inputs.mean(0)) / inputs.std(0)
-    kinds, classes = values.unique(return_inverse=True)
+    kinds, classes = values.unique(return_inverse=True)  # type: ignore[no-untyped-call]
     is_class = bool((kinds == kinds.round()).all()) and len(kinds) <= len(values) // 5
     n = len(values)
     found: dict[str, Any] = {"rows": n, "classes": len(kinds) if is_class else 0}

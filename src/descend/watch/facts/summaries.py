@@ -120,11 +120,13 @@ class KnownSet:
         if one:
             self.series = series_in(parts[0].take(torch.arange(min(len(parts[0]), _NEIGHBOURS))).x)
         wide = self.sample.x.reshape(len(self.sample.x), -1)
-        known = like is not None and like.columns is not None and like.width == wide.shape[1]
         self.width = wide.shape[1]
-        self.columns = like.columns if like is not None and known else shared.key_columns(wide.float())
-        if room is None or shared.is_cheap(parts, len(self.columns), room):
-            self.keys = shared.keys_of(parts, self.columns)
+        columns = (
+            like.columns if like is not None and like.columns is not None and like.width == wide.shape[1] else None
+        )
+        self.columns = columns = shared.key_columns(wide.float()) if columns is None else columns
+        if room is None or shared.is_cheap(parts, len(columns), room):
+            self.keys = shared.keys_of(parts, columns)
         self.taken_in = True
 
     def find_targets(self, variables: Sequence[tuple[str, Tensor]], training: "KnownSet") -> None:
