@@ -169,7 +169,7 @@ def test_a_disk_that_refuses_is_told_before_the_training(monkeypatch, tmp_path, 
 
 def test_a_disk_that_fills_up_on_the_way_leaves_the_model(monkeypatch):
     features, targets = np.ones((300, 100), np.float32), np.arange(300) % 2
-    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (90000, 90000)); from descend.cli import main; "
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (130000, 130000)); from descend.cli import main; "
     limited = [sys.executable, "-c", code + "sys.exit(main(sys.argv[1:]))"]
     done = subprocess.run(
         [*limited, "train", "mnist-softmax", "--epochs", "1"], capture_output=True, text=True, check=False

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from descend.record.events import Evaluation, PhaseTimes
-from descend.watch.cost import pace_of_python, quick_cost
+from descend.watch.cost import Looks, pace_of_python, quick_cost
 from descend.watch.observer import Observer
 
 
@@ -209,3 +209,22 @@ def test_every_backward_pass_adds_to_the_cost():
     once = observer.cost_seconds
     observer.backward_calls = 20
     assert 0 < once < observer.cost_seconds == pytest.approx(2 * once)
+
+
+def test_looks_cost_what_steps_are_longer_by():
+    looks = Looks()
+    assert looks.factor == 3, "before there is anything to compare with"
+    looks.unwatched(0.010)
+    for _ in range(3):
+        looks.prepared(0.012)
+        looks.looked(0.018, 0.002)
+    assert looks.factor == pytest.approx(5)  # (2 + 8) / 2
+
+
+@pytest.mark.parametrize(("seconds", "factor"), [(0.001, 1), (10.0, 8)])
+def test_single_odd_steps_do_not_make_looks_cheap_or_dear(seconds, factor):
+    looks = Looks()
+    looks.unwatched(0.010)
+    for _ in range(3):
+        looks.looked(seconds, 0.002)
+    assert looks.factor == factor

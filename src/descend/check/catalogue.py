@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from descend.check import data, gradients, numerics_faults, scale, shapes
+from descend.check import data, evaluation, gradients, numerics_faults, scale, shapes
 from descend.check.rule import Rule
 from descend.errors import UsageError, did_you_mean
 
 RULES: tuple[type[Rule], ...] = tuple(
-    sorted((*data.RULES, *gradients.RULES, *shapes.RULES, *numerics_faults.RULES, *scale.RULES), key=lambda rule: rule.code)
+    sorted(
+        (*data.RULES, *evaluation.RULES, *gradients.RULES, *shapes.RULES, *numerics_faults.RULES, *scale.RULES),
+        key=lambda rule: rule.code,
+    )
 )
 """In the order of their codes."""
 

@@ -42,8 +42,12 @@ class SameOrder(Rule):
         for row in given(evidence):
             by_set.setdefault(row.values["set"], []).append(row)
         known = {one["number"]: one for one in sets(evidence, "training")}
+        places = set()
         for number, rows in by_set.items():
-            yield from self._of_set(evidence, known.get(number), rows)
+            for finding in self._of_set(evidence, known.get(number), rows):
+                if finding.where not in places:
+                    places.add(finding.where)
+                    yield finding
 
     def clean(self, evidence: Evidence) -> str:
         return "training rows come in a new order every epoch" if evidence.facts("given") else "no step was taken"
@@ -266,7 +270,8 @@ def _count(one: Values | None, loader: Loader | None, rows: Sequence[FactRow]) -
 def _epochs(evidence: Evidence, loader: Loader | None, count: int, size: int) -> float:
     """How often the rows were gone through."""
     if loader is not None:
-        return float(loader["trained"])
+        every = loaders(evidence).values()  # one may be made for each epoch on the same line
+        return float(sum(each["trained"] for each in every if (each.file, each.line) == (loader.file, loader.line)))
     return len(evidence.steps) * size / count if count else 2.0
 
 

@@ -106,7 +106,7 @@ def place_of_batch(evidence: Evidence, row: FactRow) -> Place | None:
             shapes = operation.input_shapes
             size = (row.values["rows"], row.values["of"])
             has_rows = operation.name in taking and shapes and shapes[0] and operation.shape
-            if has_rows and (operation.shape[0], shapes[0][0]) == size and not isinstance(operation.inputs[0], int):
+            if has_rows and (operation.shape[0], shapes[0][0]) == size:
                 return words.place_of(evidence, operation)
     return evidence.place(row.file, row.line)
 

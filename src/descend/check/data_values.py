@@ -25,8 +25,8 @@ class BrokenValues(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         yield from self._not_finite(evidence)
-        for one in sets(evidence, "training"):
-            yield from self._constant(evidence, one)
+        constant = [found for one in sets(evidence, "training") for found in self._constant(evidence, one)]
+        yield from constant[:1]
         for one in sets(evidence, "evaluation"):
             yield from self._examined(evidence, one)
         yield from self._scales(evidence)
@@ -113,7 +113,7 @@ class BrokenValues(Rule):
 
     def _scales(self, evidence: Evidence) -> Iterator[Finding]:
         trained = [found for one in sets(evidence, "training") if (found := one.get("given") or one.get("inputs"))]
-        if len(trained) != 1:
+        if not trained or len({found["columns"] for found in trained}) > 1:
             return
         for one in sets(evidence, "evaluation"):
             found = one.get("given") or one.get("inputs")

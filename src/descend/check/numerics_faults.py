@@ -332,11 +332,17 @@ def _steepest(evidence: Evidence, step: int) -> tuple[StepGraph, Operation] | No
     steps = [each for each in evidence.operation_steps if each < step][-1:]
     for each in steps:
         graph = evidence.graph(each)
-        found = [one for one in graph.forward if one.name in _STEEP and one.tracked]
+        found = [one for one in graph.forward if one.name in _STEEP and one.tracked and not _is_smooth(one)]
         near = [one for one in found if _comes_to_zero(graph, one)] or found
         if len(near) == 1 or (near and each == step - 1):
             return graph, near[0]
     return None
+
+
+def _is_smooth(operation: Operation) -> bool:
+    """Whether it is a power of 1 or more, whose derivative is finite everywhere."""
+    exponent = operation.constant(1, "exponent", 0.5)
+    return operation.name == "pow" and isinstance(exponent, int | float) and exponent >= 1
 
 
 def _comes_to_zero(graph: StepGraph, operation: Operation) -> bool:

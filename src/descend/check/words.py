@@ -66,3 +66,35 @@ def line_with(evidence: Evidence, place: Place | None, old: ast.expr | None, new
         return ""
     text = evidence.line_of(place.file, place.line).encode()
     return (text[: old.col_offset] + new.encode() + text[old.end_col_offset :]).decode().strip()
+
+
+def callee(evidence: Evidence, place: Place | None) -> str:
+    """What a line calls with the data: ``model`` of ``loss = criterion(model(x), y)``, ``self.net`` …; "" where it is not plain."""
+    if place is None:
+        return ""
+    found = []
+    for call in evidence.calls_on(place.file, place.line):
+        inside = [each for each in ast.walk(call) if isinstance(each, ast.Call) and each is not call]
+        if call.args and _is_model(call) and not any(_is_model(each) for each in inside):
+            found.append(dotted(call.func))
+    return found[0] if len(found) == 1 else ""
+
+
+def dotted(expression: ast.expr) -> str:
+    """``self.net`` of a plain name with plain attributes; "" for anything else."""
+    parts = []
+    while isinstance(expression, ast.Attribute):
+        parts.append(expression.attr)
+        expression = expression.value
+    return ".".join([expression.id, *reversed(parts)]) if isinstance(expression, ast.Name) else ""
+
+
+def _is_model(call: ast.Call) -> bool:
+    name = dotted(call.func)
+    return bool(name) and name.split(".")[0] not in _LIBRARIES and name.split(".")[-1] not in _METHODS
+
+
+_METHODS = frozenset(
+    ["view", "reshape", "flatten", "to", "unsqueeze", "squeeze", "permute", "append", "format", "size", "eq"]
+)
+_LIBRARIES = frozenset(["torch", "F", "nn", "np", "print", "len", "float", "int", "range", "zip", "enumerate"])

@@ -5,7 +5,7 @@ witness. An operation without a closed form says so; where PyTorch has a functio
 its derivative from autograd in float64, which then is no second witness.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,79 +20,18 @@ from descend.record.graph import Operation, StepGraph
 # Functions that compute an output from tensors and numbers, and do nothing else. A record may come from a stranger, so no
 # other name in it is ever looked up.
 _WITHOUT_CLOSED_FORM = frozenset(
-    [
-        *[
-            "sin",
-            "cos",
-            "tan",
-            "sinh",
-            "cosh",
-            "asin",
-            "acos",
-            "atan",
-            "atan2",
-            "erf",
-            "expm1",
-            "log1p",
-            "log2",
-            "log10",
-        ],
-        *[
-            "softplus",
-            "silu",
-            "elu",
-            "selu",
-            "celu",
-            "mish",
-            "hardtanh",
-            "hardsigmoid",
-            "hardswish",
-            "logsigmoid",
-            "softsign",
-        ],
-        *[
-            "relu6",
-            "glu",
-            "prelu",
-            "cumsum",
-            "cumprod",
-            "prod",
-            "norm",
-            "median",
-            "amin",
-            "min",
-            "sign",
-            "round",
-            "floor",
-        ],
-        *["conv1d", "conv3d", "conv_transpose2d", "group_norm", "instance_norm", "adaptive_avg_pool2d", "max_pool1d"],
-        *[
-            "avg_pool1d",
-            "kl_div",
-            "cosine_similarity",
-            "pairwise_distance",
-            "outer",
-            "dot",
-            "mv",
-            "tril",
-            "triu",
-            "roll",
-        ],
-        *[
-            "flip",
-            "repeat",
-            "repeat_interleave",
-            "pad",
-            "rsqrt",
-            "reciprocal",
-            "logaddexp",
-            "one_hot",
-            "detach",
-            "clone",
-        ],
-        *["to", "float", "double", "contiguous", "eq", "ne", "gt", "lt", "ge", "le", "argmax", "bmm", "baddbmm"],
-    ]
+    """
+    sin cos tan sinh cosh asin acos atan atan2 erf expm1 log1p log2 log10 rsqrt reciprocal logaddexp sign round floor
+    softplus silu elu selu celu mish hardtanh hardsigmoid hardswish logsigmoid softsign relu6 glu prelu
+    cumsum cumprod prod norm median amin min argmax eq ne gt lt ge le outer dot mv bmm baddbmm
+    conv1d conv3d conv_transpose2d max_pool1d avg_pool1d adaptive_avg_pool2d group_norm instance_norm
+    kl_div cosine_similarity pairwise_distance tril triu roll flip repeat repeat_interleave pad one_hot arange zeros ones
+    detach clone to float double contiguous
+    """.split()
 )
+_PASSED_ON = frozenset(["to", "float", "double", "contiguous", "clone", "detach"])
+_DROPOUTS = frozenset(["dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout"])
+_MASK = "mask."  # before the number of an operation: the entries that a dropout kept
 
 
 @dataclass(slots=True)
@@ -106,75 +45,115 @@ class Worked:
     arguments: Arguments | None = None
     gradient: Tensor | None = None  # of the loss by the output
     why: str = ""  # there is no closed form
+    mask: Tensor | None = None  # of a dropout: what it kept
 
 
 @dataclass(slots=True)
 class Replay:
-    """A step computed once more: its operations on the way to the loss, in order, and the gradients of what it began with."""
+    """A step computed once more: its operations on the way to the losses, in order, and the gradients of what it began with."""
 
     graph: StepGraph
-    loss: Operation
-    worked: dict[int, Worked]
-    leaves: dict[str, Tensor]  # what the operations were given: parameters and data, by name, float64
-    gradients: dict[str, Tensor] = field(default_factory=dict)  # of the loss by each leaf that it depends on
+    losses: tuple[Operation, ...]  # each as often as a backward pass began at it
+    followed: frozenset[int]  # operations that gradients flow through
+    worked: dict[int, Worked] = field(default_factory=dict)
+    leaves: dict[str, Tensor] = field(default_factory=dict)  # parameters and data that it was given, by name, float64
+    gradients: dict[str, Tensor] = field(default_factory=dict)  # of the summed losses by each leaf that they depend on
     aside: dict[int, Tensor] = field(default_factory=dict)  # outputs taken from the record, by operation
+    masks: dict[int, Tensor] = field(default_factory=dict)  # what dropouts kept, by operation
+
+    @property
+    def loss(self) -> float:
+        """The sum of what the backward passes began at."""
+        return sum(float(self.worked[one.index].output) for one in self.losses)
+
+    @property
+    def size(self) -> int:
+        """How many numbers all outputs have together."""
+        return sum(one.output.numel() for one in self.worked.values())
 
     def loss_with(self, name: str, value: Tensor) -> float:
-        """The loss with another value of one leaf, all else as it was."""
-        values = {**self.leaves, name: value}
+        """The sum of the losses with another value of one leaf, all else as it was."""
         outputs: dict[int, Tensor] = dict(self.aside)
-        touched = {name}
         changed: set[int] = set()
         for index, worked in self.worked.items():
             given = worked.operation.inputs
-            if not any((each in changed) if isinstance(each, int) else (each in touched) for each in given):
+            if not any(each in changed if isinstance(each, int) else each == name for each in given):
                 outputs[index] = worked.output
                 continue
             changed.add(index)
-            tensors = [outputs[each] if isinstance(each, int) else values[each] for each in given]
+            tensors = [
+                outputs[each] if isinstance(each, int) else value if each == name else self.leaves[each]
+                for each in given
+            ]
             outputs[index] = _forward(worked, tensors)
-        return float(outputs[self.loss.index])
+        return sum(float(outputs[one.index]) for one in self.losses)
+
+    def gradients_with(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The gradients with other values of some leaves, all else as it was."""
+        other = Replay(self.graph, self.losses, self.followed, aside=self.aside, masks=self.masks)
+        other.leaves = {**self.leaves, **values}
+        for index in self.worked:
+            _work_one(other, self.graph.operations[index], {})
+        _differentiate(other)
+        return other.gradients
 
 
-def replay(graph: StepGraph, tensors: Mapping[str, Tensor]) -> Replay:
+def replay(
+    graph: StepGraph,
+    tensors: Mapping[str, Tensor],
+    losses: Sequence[Operation] | None = None,
+    parameters: Collection[str] = (),
+) -> Replay:
     """Compute the step of ``graph`` once more from the ``tensors`` of its snapshot.
 
-    Raises NotCovered where an operation on the way to the loss can be computed by nobody, or a tensor was not kept.
+    losses: where the gradients come from, when it is not what the backward passes began at. parameters: names of leaves that
+    gradients flow to although autograd followed nothing, as in a loop with gradients by hand. Raises NotCovered where an operation
+    on the way to a loss can be computed by nobody, or a tensor was not kept.
     """
-    losses = graph.losses
+    losses = graph.losses if losses is None else losses
     if not losses:
         raise NotCovered("no backward pass was recorded in this step")
-    loss = losses[0]
-    found = Replay(graph, loss, {}, {})
-    _compute(found, loss, tensors)
+    found = Replay(graph, tuple(losses), _followed(graph, parameters))
+    _compute(found, tensors)
     _differentiate(found)
     return found
 
 
-def _compute(found: Replay, loss: Operation, tensors: Mapping[str, Tensor]) -> None:
+def _followed(graph: StepGraph, parameters: Collection[str]) -> frozenset[int]:
+    found: set[int] = set()
+    for one in graph:
+        if one.tracked or any(each in found if isinstance(each, int) else each in parameters for each in one.inputs):
+            found.add(one.index)
+    return frozenset(found)
+
+
+def _compute(found: Replay, tensors: Mapping[str, Tensor]) -> None:
     graph = found.graph
     needed: set[int] = set()
-    waiting = [loss.index]
+    waiting = [one.index for one in found.losses]
     while waiting:
         index = waiting.pop()
         if index in needed:
             continue
         needed.add(index)
         operation = graph.operations[index]
-        given = None if operation.tracked else _kept_output(operation, tensors)
+        given = None if index in found.followed else _kept_output(operation, tensors)
         if given is not None:
             found.aside[index] = given
         else:
             waiting += [each for each in operation.inputs if isinstance(each, int)]
+        if f"{_MASK}{index}" in tensors:
+            found.masks[index] = tensors[f"{_MASK}{index}"]
     for index in sorted(needed):
-        if index in found.aside:
-            continue
-        operation = graph.operations[index]
-        inputs = [
-            _output_of(found, each) if isinstance(each, int) else _leaf(found, each, tensors)
-            for each in operation.inputs
-        ]
-        found.worked[index] = _work(operation, inputs)
+        if index not in found.aside:
+            _work_one(found, graph.operations[index], tensors)
+
+
+def _work_one(found: Replay, operation: Operation, tensors: Mapping[str, Tensor]) -> None:
+    inputs = [
+        _output_of(found, each) if isinstance(each, int) else _leaf(found, each, tensors) for each in operation.inputs
+    ]
+    found.worked[operation.index] = _work(operation, inputs, found.masks.get(operation.index))
 
 
 def _output_of(found: Replay, index: int) -> Tensor:
@@ -212,22 +191,27 @@ def _looks_like(operation: Operation, kept: Tensor) -> bool:
     return close(torch.tensor([operation.least, operation.mean, operation.most], dtype=torch.float64), summary)
 
 
-def _work(operation: Operation, inputs: list[Tensor]) -> Worked:
+def _work(operation: Operation, inputs: list[Tensor], mask: Tensor | None) -> Worked:
     formula = formula_of(operation.name)
-    known = None
-    if operation.values is not None and None not in _flat(operation.values):
-        known = torch.tensor(operation.values, dtype=torch.float64)
     if formula is None:
         return Worked(operation, _by_torch(operation, inputs), inputs, why=f"{operation.name} has no closed form here")
+    given = inputs if mask is None else [*inputs, mask]
     try:
-        arguments = formula.bind(inputs, operation.constants, known, called=operation.name.strip("_"))
+        arguments = formula.bind(given, operation.constants, _recorded(operation), called=operation.name.strip("_"))
         output = formula.forward(arguments)
     except NotCovered as error:
         return Worked(operation, _by_torch(operation, inputs), inputs, why=error.what)
     if tuple(output.shape) != operation.shape:
         why = f"{operation.name}: the closed form gives another shape than the one recorded"
         return Worked(operation, _by_torch(operation, inputs), inputs, why=why)
-    return Worked(operation, output, inputs, formula, arguments)
+    return Worked(operation, output, inputs, formula, arguments, mask=mask)
+
+
+def _recorded(operation: Operation) -> Tensor | None:
+    """What a small operation gave in the run."""
+    if operation.values is None or None in _flat(operation.values):
+        return None
+    return torch.tensor(operation.values, dtype=torch.float64)
 
 
 def _forward(worked: Worked, inputs: list[Tensor]) -> Tensor:
@@ -235,12 +219,15 @@ def _forward(worked: Worked, inputs: list[Tensor]) -> Tensor:
         return _by_torch(worked.operation, inputs)
     known = worked.arguments.output if worked.arguments is not None else None
     name = worked.operation.name.strip("_")
-    return worked.formula.forward(worked.formula.bind(inputs, worked.operation.constants, known, called=name))
+    given = inputs if worked.mask is None else [*inputs, worked.mask]
+    return worked.formula.forward(worked.formula.bind(given, worked.operation.constants, known, called=name))
 
 
 def _by_torch(operation: Operation, inputs: Sequence[Tensor]) -> Tensor:
     """The output from PyTorch's own function of that name, in float64."""
     name = operation.name.strip("_")
+    if name in _DROPOUTS:
+        raise NotCovered(f"which entries {name} left out was not kept with this step")
     if name not in _WITHOUT_CLOSED_FORM:
         raise NotCovered(f"{operation.name} can be computed neither by a closed form nor by a known function")
     function = getattr(functional, name, None) or getattr(torch, name, None) or getattr(Tensor, name, None)
@@ -255,7 +242,7 @@ def _by_torch(operation: Operation, inputs: Sequence[Tensor]) -> Tensor:
         if place in numbered or waiting
     ]
     named = {key: value for key, value in operation.constants.items() if not key.isdigit() and key != "inplace"}
-    if name in ("to", "float", "double", "contiguous", "clone", "detach"):
+    if name in _PASSED_ON:
         return inputs[0]
     try:
         output = function(*arguments, *waiting, **named)
@@ -267,25 +254,28 @@ def _by_torch(operation: Operation, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def _differentiate(found: Replay) -> None:
-    """The chain rule from the loss back to every leaf."""
-    last = found.worked[found.loss.index]
-    if last.output.numel() != 1:
-        raise NotCovered("the backward pass did not begin at a single number")
-    last.gradient = torch.ones_like(last.output)
+    """The chain rule from the losses back to every leaf."""
+    for one in found.losses:
+        last = found.worked[one.index]
+        if last.output.numel() != 1:
+            raise NotCovered("the backward pass did not begin at a single number")
+        _add(last, torch.ones_like(last.output))
     for index in sorted(found.worked, reverse=True):
         worked = found.worked[index]
-        if worked.gradient is None or not worked.operation.tracked:
+        if worked.gradient is None or index not in found.followed:
             continue
         for given, gradient in zip(worked.operation.inputs, _backward(worked), strict=True):
             if gradient is None:
                 continue
-            if isinstance(given, int):
-                if given in found.worked:
-                    before = found.worked[given]
-                    before.gradient = gradient if before.gradient is None else before.gradient + gradient
-            else:
+            if isinstance(given, str):
                 known = found.gradients.get(given)
                 found.gradients[given] = gradient if known is None else known + gradient
+            elif given in found.worked:
+                _add(found.worked[given], gradient)
+
+
+def _add(worked: Worked, gradient: Tensor) -> None:
+    worked.gradient = gradient if worked.gradient is None else worked.gradient + gradient
 
 
 def _backward(worked: Worked) -> Sequence[Tensor | None]:
@@ -294,7 +284,8 @@ def _backward(worked: Worked) -> Sequence[Tensor | None]:
         return [None] * len(worked.inputs)
     if worked.formula is not None and worked.arguments is not None:
         try:
-            return worked.formula.backward(worked.gradient, worked.arguments, worked.output)
+            found = worked.formula.backward(worked.gradient, worked.arguments, worked.output)
+            return found[: len(worked.inputs)]
         except NotCovered as error:
             worked.why = error.what
     with torch.enable_grad():

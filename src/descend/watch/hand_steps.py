@@ -27,6 +27,8 @@ class Observer(Protocol):
 
     def share(self) -> float: ...
 
+    def tell(self, moment: str, *values: Any) -> None: ...
+
     def hand_step(
         self,
         loss: Any,

@@ -34,6 +34,8 @@ class Hooks:
         self.close = False  # whether everything is wrapped
         self._always: list[Replacement] = []
         self._at_samples: list[Replacement] = []
+        self._readers: list[Replacement] = []
+        self._reading = False  # whether numbers that leave tensors are seen though not everything is wrapped
         self._roots: dict[type, Replacement] = {}
         self._post: Any = None
         self._pre: Any = None
@@ -62,8 +64,8 @@ class Hooks:
             self._wrapped(nn.Module, "zero_grad", wrappers.zero_grad(wrappers.module_parameters)),
             self._wrapped(Optimizer, "zero_grad", wrappers.zero_grad(optimizer_parameters)),
             Replacement(nn.Module, "__call__", wrappers.call),
-            *(self._wrapped(owner, name, reads.reading(how)) for owner, name, how in reads.READERS),
         ]
+        self._readers = [self._wrapped(owner, name, reads.reading(how)) for owner, name, how in reads.READERS]
         for replacement in self._always:
             replacement.put()
         self._post = register_optimizer_step_post_hook(wrappers.update_ends(observer))
@@ -74,6 +76,8 @@ class Hooks:
         if close == self.close or not self._at_samples:
             return
         self.close = close
+        if not self._reading:
+            self._put(self._readers, close)
         for replacement in self._at_samples:
             if close:
                 replacement.put()
@@ -83,6 +87,21 @@ class Hooks:
             self._pre = register_optimizer_step_pre_hook(wrappers.update_begins(self.observer))
         else:
             self._pre.remove()
+
+    def read(self, reading: bool) -> None:
+        """See numbers that leave tensors in any case, or only where everything is wrapped."""
+        if reading != self._reading:
+            self._reading = reading
+            if not self.close:
+                self._put(self._readers, reading)
+
+    @staticmethod
+    def _put(replacements: list[Replacement], there: bool) -> None:
+        for replacement in replacements:
+            if there:
+                replacement.put()
+            else:
+                replacement.take_away()
 
     @property
     def has_roots(self) -> bool:
@@ -98,10 +117,11 @@ class Hooks:
 
     def remove(self) -> None:
         """Put everything back, except where the program has put something of its own over ours."""
+        self.read(False)
         self.look_closely(False)
         for replacement in [*self._always, *self._roots.values()]:
             replacement.take_away()
-        self._always, self._at_samples, self._roots = [], [], {}
+        self._always, self._at_samples, self._readers, self._roots = [], [], [], {}
         if self._post is not None:
             self._post.remove()
         if self.observer.local in wrappers._watching:  # noqa: SLF001

@@ -357,6 +357,8 @@ class LoopWatcher:
         number = observer.step
         for event in events_of(number, step, snapshot=site.told == 1 or is_snapshot(number)):
             observer.emit(event)
+        if step.batch:
+            observer.tell("hand_step", step.batch, number, site.place)
 
     def _drop_dead(self, frame: FrameType) -> None:
         """Forget iterations whose frame has ended without a word: an exception went through it."""

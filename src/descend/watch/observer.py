@@ -272,7 +272,7 @@ class Observer(Counted):
         if make is not None:
             self._evaluations += 1
             self.flush()
-            for event in make(self._evaluations, self.step):
+            for event in [*make(self._evaluations, self.step), *self.reads.of_evaluation(self._evaluations, self.step)]:
                 self.emit(event)
 
     def tell_look(self, site: Site) -> None:

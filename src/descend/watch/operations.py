@@ -24,6 +24,8 @@ _SUMMED_UP = 1_000_000  # numbers of an output that its summary is made from: be
 _MOST = 5_000  # operations of one step
 _MOST_OUTSIDE = 16_000_000  # bytes of tensors from outside that are copied in one step
 _OUTSIDE = "outside."
+_MASK = "mask."
+_DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"})
 ABOUT_TENSORS = frozenset({"requires_grad_", "retain_grad", "share_memory_", "rename_", "detach_", "register_hook"})
 """Calls that end in ``_`` or give a tensor, and compute nothing."""
 
@@ -63,7 +65,8 @@ class OperationRecorder:
             self._steps[thread] = recording
 
     def outside(self) -> dict[str, Tensor]:
-        """Of this thread's step, where it is kept in full: the nameless tensors that were there before it, as it found them."""
+        """Of this thread's step, where it is kept in full: the nameless tensors that were there before it, as it found them; and
+        the masks of its dropouts, ``mask.<number>`` by the number of the operation."""
         recording = self._steps.get(threading.get_ident())
         return recording.outside() if recording is not None and recording.whole else {}
 
@@ -189,6 +192,7 @@ class Recording:
     _gradients: dict[int, tuple[weakref.ref[Tensor], _Outside]] = field(default_factory=dict)
     _outside: dict[int, _Outside] = field(default_factory=dict)
     _gone: list[_Outside] = field(default_factory=list)  # let go of by the script, and another is where it was
+    _masks: dict[int, Tensor] = field(default_factory=dict)  # what a dropout kept, by the number of the operation
     _nameless: int = 0
     _copied: int = 0  # bytes
     _tap: Tap = field(default_factory=tap)
@@ -223,6 +227,8 @@ class Recording:
         row.tracked = any(each.requires_grad for each in made)
         row.facts = self.measure(name, args, kwargs, output) if self.measure is not None else None
         self._rows.append(row)
+        if self.whole and name in _DROPOUTS and isinstance(output, Tensor):
+            self._keep_mask(number, output)
         for tensor in written:
             self._makers.wrote(tensor, number)
         for tensor in tensors_in(output):
@@ -281,11 +287,12 @@ class Recording:
     def outside(self) -> dict[str, Tensor]:
         """Copies of the nameless tensors that were there before the step, by the names that the operations call them."""
         found = sorted((*self._outside.values(), *self._gone), key=lambda each: each.number)
-        return {
+        copies = {
             name: each.copy
             for each in found
             if each.copy is not None and (name := _name_of_outside(each, self.name_of)).startswith(_OUTSIDE)
         }
+        return copies | {f"{_MASK}{number}": mask for number, mask in self._masks.items()}
 
     def _copy(self, tensor: Tensor) -> Tensor | None:
         """A copy on the CPU, where the step is kept in full and there is room for it."""
@@ -293,6 +300,20 @@ class Recording:
             return None
         self._copied += tensor.nbytes
         return tensor.detach().to("cpu", copy=True)
+
+    def _keep_mask(self, number: int, output: Tensor) -> None:
+        """Which entries a dropout kept. Its output does not tell where its input was 0; what autograd multiplied by does."""
+        noise = next(
+            (
+                saved
+                for saved in (getattr(output.grad_fn, name, None) for name in ("_saved_result1", "_saved_other"))
+                if isinstance(saved, Tensor) and _has_plain_values(saved)
+            ),
+            output,
+        )
+        if _has_plain_values(noise) and self._copied + noise.numel() <= _MOST_OUTSIDE:
+            self._copied += noise.numel()
+            self._masks[number] = (noise.detach() != 0).to("cpu", copy=True)
 
     def _row(
         self,

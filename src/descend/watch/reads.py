@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data._utils.worker import _worker_loop
 
-from descend.record.events import Printed, Unseen, ValueRead
+from descend.record.events import Fact, Printed, Unseen, ValueRead
 from descend.watch.places import Place
 from descend.watch.quiet import hidden
 
@@ -23,6 +23,7 @@ _getframe = sys._getframe
 _PER_STEP = 20  # lines, and numbers, of one step that are told
 _LINES = 20_000  # of one run that are told
 _TEXT = 2_000  # characters of one line that are told
+_PLACES = 16  # lines of one evaluation whose numbers are summed up
 
 
 class Reads:
@@ -33,6 +34,7 @@ class Reads:
         self._lines = 0
         self._step = -1
         self._in_step: Counter[str] = Counter()
+        self._evaluation: dict[Place, _Line] = {}  # what was read since it began
 
     def printed(self, text: str, place: Place) -> None:
         if self._lines < _LINES and self._may_tell("printed"):
@@ -45,8 +47,11 @@ class Reads:
         """A number that left a tensor; of a list of numbers only a single one is told."""
         while isinstance(value, list) and len(value) == 1:
             value = value[0]
-        if isinstance(value, (int, float)) and self._may_tell("read"):
-            number = float(value)
+        if not isinstance(value, (int, float)):
+            return
+        number = float(value)
+        self._sum_up(number, place)
+        if self._may_tell("read"):
             name = self.observer.names.name_of(tensor)
             if not name and tensor.ndim == 0 and self._is_loss(number):
                 name = "loss"
@@ -57,6 +62,23 @@ class Reads:
             self.observer.emit(
                 Unseen(f"the process {process.name}", "processes that the program starts are not followed", place)
             )
+
+    def of_evaluation(self, number: int, step: int) -> list[Fact]:
+        """What was read from line to line in the evaluation that is over."""
+        lines, self._evaluation = self._evaluation, {}
+        rows = [each.as_json(place) for place, each in lines.items()]
+        return [Fact(step, "figures", {"number": number, "lines": rows})] if rows else []
+
+    def _sum_up(self, number: float, place: Place) -> None:
+        tracker = self.observer.tracker()
+        if tracker is None or not (tracker.passes.is_open or tracker.waiting) or tracker.pending:
+            return
+        line = self._evaluation.get(place)
+        if line is None:
+            if len(self._evaluation) >= _PLACES:
+                return
+            line = self._evaluation[place] = _Line()
+        line.add(number, tracker.rows)
 
     def _now(self) -> int:
         """The step that is running, once its gradients are there; else the last one."""
@@ -78,6 +100,30 @@ class Reads:
         return any(
             isinstance(loss, float) and (loss == number or (math.isnan(loss) and math.isnan(number))) for loss in losses
         )
+
+
+class _Line:
+    """The numbers that one line read in an evaluation, summed up."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = self.weighted = self.last = 0.0
+        self.rows = self.first_rows = self.last_rows = 0  # of the batches, where they are known
+
+    def add(self, number: float, rows: int) -> None:
+        if not self.count:
+            self.first_rows = rows
+        self.count += 1
+        self.last = number
+        self.total += number
+        self.weighted += number * rows
+        self.rows += rows
+        self.last_rows = rows
+
+    def as_json(self, place: Place) -> dict[str, Any]:
+        sums = {"count": self.count, "total": self.total, "weighted": self.weighted, "last": self.last}
+        rows = {"rows": self.rows, "first_rows": self.first_rows, "last_rows": self.last_rows}
+        return {"file": place[0], "line": place[1], **sums, **rows}
 
 
 class _Copy:

@@ -94,6 +94,7 @@ class Tracker(QuickSteps):
             self.started = started
         one = Pass(module, torch.is_grad_enabled(), place, started)
         if not one.gradients or self.waiting or self.passes.is_open:
+            self.observer.hooks.read(True)
             self._look_at_layers(one, module)
         return one
 
@@ -192,6 +193,7 @@ class Tracker(QuickSteps):
     def _evaluation_ends(self, frame: FrameType | None, leaves: list[Tensor] | None) -> None:
         """Training goes on: what is not of this step was an evaluation."""
         self.calm = False
+        self.observer.hooks.read(False)
         ended = self.passes.last_ended
         examined, own = self.passes.step_begins(frame, 0 if self.observer.threaded else self.observer.step, leaves)
         if examined and self.detail is not None:

@@ -1,4 +1,4 @@
-# arguments: tiny | expects: D702 likely line 24
+# arguments: tiny | expects: D702 likely line 23 | at most: D601 likely
 # arguments: usual | silent: D702
 # float16 without a scaler: the same script on targets in metres or in kilometres.
 import sys

@@ -222,7 +222,8 @@ class Data(Collector):
 
     def _set_of_loader(self, loader: KnownLoader) -> KnownSet | None:
         for known in self._sets:
-            if known.from_loader is loader:
+            if known.from_loader is loader or known.is_behind(loader):
+                known.from_loader = loader  # the one that is alive
                 return known
         return self._add(KnownSet(len(self._sets) + 1, loader=loader))
 

@@ -118,6 +118,9 @@ class Collector:
     def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
         """A step that was looked at is over, updated and all. ``leaves``: the parameters of its backward passes."""
 
+    def hand_step(self, batch: Mapping[str, Tensor], step: int, place: Place) -> None:
+        """A step of a loop without autograd that was looked at is over. ``batch``: what it was given, by variable."""
+
     def evaluated(
         self, module: nn.Module, inputs: Sequence[Tensor], output: Any, number: int, step: int, place: Place
     ) -> None:

@@ -2,9 +2,12 @@
 
 Told as the fact ``optimizer`` when the program ends: ``number`` (from 1, in the order they were made), ``class``, ``lr``, ``settings``,
 ``parameters`` (names of those that have one), ``held`` (how many tensors), ``reached`` (how many of them a backward pass of a step that
-was looked at ended in), ``steps`` (updates seen in steps that were looked at), ``first_step`` and ``last_step`` of those; its place is
-where it was made. And as the fact ``leaf``, for every trainable tensor that a backward pass ended in and that no optimizer holds:
-``name``, ``shape``, ``steps``, ``moved`` (whether its values ever changed), ``last_step``.
+was looked at ended in), ``moved`` (how many of them were ever changed), ``frozen`` (how many want no gradient), ``unreached`` (of those that
+no backward pass ended in and that want a gradient: ``name``, ``shape``, ``moved``, and ``in_model``: whether a module that was called has
+it), ``steps`` (updates seen in steps that were looked at), ``first_step`` and ``last_step`` of those; its place is where it was made.
+And as the fact ``leaf``, for every trainable tensor that a backward pass ended in and that no optimizer holds: ``name``, ``shape``,
+``steps``, ``moved`` (whether its values ever changed), ``last_step``, ``parameter`` (whether it is an ``nn.Parameter``), ``in_model``, ``loss``: whether it
+is the loss itself.
 """
 
 import weakref
@@ -13,11 +16,15 @@ from types import FrameType
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.places import Place
+
+_LOOKED_AT = 64  # numbers of a tensor that are compared
+_MOST_GONE = 200  # leaves that are told though they are gone
+_MOST_UNREACHED = 100  # tensors of one optimizer
 
 
 class _Known:
@@ -31,20 +38,31 @@ class _Known:
         self.values: dict[str, Any] = {}
 
 
-class _Leaf:
-    """A tensor that backward passes end in."""
+class _Followed:
+    """A tensor that an optimizer holds or that backward passes end in."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor = weakref.ref(tensor)
-        self.steps: list[int] = []
+        self.steps: list[int] = []  # whose backward passes ended in it
         self.name = ""
         self.shape = tuple(tensor.shape)
-        self.first: Tensor | None = tensor.detach().reshape(-1)[:_LOOKED_AT].clone()
+        self.is_parameter = isinstance(tensor, nn.Parameter)
+        self.is_loss = False
         self.moved = False
         self.held = False
+        self.in_model = False
+        self._first: Tensor | None = _some(tensor)
+        self._version = tensor._version
 
+    def look(self, tensor: Tensor) -> None:
+        """Note whether it has been changed."""
+        if not self.moved and (tensor._version != self._version or not torch.equal(_some(tensor), self._first_values)):
+            self.moved, self._first = True, None
 
-_LOOKED_AT = 64  # numbers of a leaf that are compared
+    @property
+    def _first_values(self) -> Tensor:
+        assert self._first is not None
+        return self._first
 
 
 class Optimizers(Collector):
@@ -55,7 +73,9 @@ class Optimizers(Collector):
     def __init__(self, tell: Telling) -> None:
         super().__init__(tell)
         self._known: dict[int, _Known] = {}
-        self._leaves: dict[int, _Leaf] = {}
+        self._followed: dict[int, _Followed] = {}
+        self._gone: list[_Followed] = []
+        self._in_models: set[int] = set()
         self._by_telling[tell] = self
 
     @classmethod
@@ -67,14 +87,29 @@ class Optimizers(Collector):
         """From 1, in the order they were made or first seen."""
         return self._of(optimizer, None).number
 
+    def has_stepped(self, optimizer: Optimizer) -> bool:
+        """Whether an update of it was seen."""
+        return bool(self._of(optimizer, None).steps)
+
+    def in_models(self, parameters: Sequence[Tensor]) -> None:
+        """These belong to a module that was called."""
+        self._in_models.update(map(id, parameters))
+
+    def about(self, tensor: Tensor) -> tuple[bool, bool, bool]:
+        """Whether an optimizer holds it, whether a backward pass ended in it, and whether it was ever changed."""
+        known = self._followed.get(id(tensor))
+        if known is None or known.tensor() is not tensor:
+            return False, False, False
+        known.look(tensor)
+        return known.held, bool(known.steps), known.moved
+
     def optimizer_made(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         self._of(optimizer, frame)
 
     def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         for each in leaves:
-            known = self._leaves.get(id(each))
-            if known is None or known.tensor() is not each:
-                known = self._leaves[id(each)] = _Leaf(each)
+            known = self._follow(each)
+            known.is_loss |= each is loss
             if not known.steps or known.steps[-1] != step:
                 known.steps.append(step)
             known.name = known.name or self.tell.names.name_of(each)
@@ -99,14 +134,17 @@ class Optimizers(Collector):
             self.tell.fact(
                 step, "optimizer", {"number": known.number, "class": known.kind, **known.values, **times}, known.place
             )
-        for leaf in self._leaves.values():
-            if not leaf.held:
+        for leaf in [*self._gone, *self._followed.values()]:
+            if leaf.steps and not leaf.held:
                 values = {
                     "name": leaf.name,
                     "shape": list(leaf.shape),
                     "steps": len(leaf.steps),
                     "moved": leaf.moved,
                     "last_step": leaf.steps[-1],
+                    "parameter": leaf.is_parameter,
+                    "in_model": leaf.in_model,
+                    "loss": leaf.is_loss,
                 }
                 self.tell.fact(leaf.steps[0], "leaf", values)
 
@@ -114,35 +152,70 @@ class Optimizers(Collector):
         known = self._known.get(id(optimizer))
         if known is None or known.optimizer() is not optimizer:
             known = _Known(len(self._known) + 1, optimizer, self.tell.place(frame))
-            self._known[id(optimizer) if id(optimizer) not in self._known else -known.number] = known
+            if id(optimizer) in self._known:  # of one that is gone
+                self._known[-known.number] = self._known[id(optimizer)]
+            self._known[id(optimizer)] = known
+        return known
+
+    def _follow(self, tensor: Tensor) -> _Followed:
+        known = self._followed.get(id(tensor))
+        if known is None or known.tensor() is not tensor:
+            if known is not None and len(self._gone) < _MOST_GONE:
+                self._gone.append(known)
+            known = self._followed[id(tensor)] = _Followed(tensor)
         return known
 
     def _look(self) -> None:
-        """What each optimizer holds now, and which leaves have moved."""
-        held: set[int] = set()
+        """What each optimizer holds now, and what has moved."""
+        held: dict[int, list[Tensor]] = {}
         for known in self._known.values():
             optimizer = known.optimizer()
-            if optimizer is None:
-                continue
-            tensors = [each for group in optimizer.param_groups for each in group["params"]]
-            held.update(map(id, tensors))
-            names = [name for each in tensors if (name := self.tell.names.name_of(each))]
-            reached = sum(1 for each in tensors if (leaf := self._leaves.get(id(each))) and leaf.tensor() is each)
-            group = optimizer.param_groups[0] if optimizer.param_groups else {}
-            settings = {
-                name: value for name, value in group.items() if isinstance(value, bool | int | float | str | None)
-            }
-            known.values = {
-                "lr": settings.get("lr"),
-                "settings": settings,
-                "parameters": names,
-                "held": len(tensors),
-                "reached": reached,
-            }
-        for key, leaf in self._leaves.items():
-            tensor = leaf.tensor()
-            leaf.held |= key in held
-            if tensor is not None and leaf.first is not None:
-                now = tensor.detach().reshape(-1)[:_LOOKED_AT]
-                if not torch.equal(now, leaf.first):
-                    leaf.moved, leaf.first = True, None
+            if optimizer is not None:
+                held[known.number] = [each for group in optimizer.param_groups for each in group["params"]]
+                for each in held[known.number]:
+                    self._follow(each).held = True
+        for key, one in self._followed.items():
+            tensor = one.tensor()
+            if tensor is not None:
+                one.look(tensor)
+                one.in_model = key in self._in_models
+        for known in self._known.values():
+            optimizer = known.optimizer()
+            if optimizer is not None:
+                known.values = self._values(optimizer, held[known.number])
+
+    def _values(self, optimizer: Optimizer, tensors: Sequence[Tensor]) -> dict[str, Any]:
+        group = optimizer.param_groups[0] if optimizer.param_groups else {}
+        settings = {name: value for name, value in group.items() if isinstance(value, bool | int | float | str | None)}
+        name_of = self.tell.names.name_of
+        each = [(tensor, self._followed[id(tensor)]) for tensor in tensors]
+        unreached = [(tensor, one) for tensor, one in each if not one.steps and tensor.requires_grad]
+        return {
+            "lr": settings.get("lr"),
+            "settings": settings,
+            "parameters": [name for tensor in tensors if (name := name_of(tensor))],
+            "held": len(tensors),
+            "reached": sum(bool(one.steps) for _, one in each),
+            "moved": sum(one.moved for _, one in each),
+            "frozen": sum(not tensor.requires_grad for tensor in tensors),
+            "unreached": [
+                {
+                    "name": name_of(tensor),
+                    "shape": list(one.shape),
+                    "moved": one.moved,
+                    "in_model": one.in_model,
+                }
+                for tensor, one in unreached[:_MOST_UNREACHED]
+            ],
+        }
+
+
+def _some(tensor: Tensor) -> Tensor:
+    """A copy of a few numbers, from all over it."""
+    value = tensor.detach()
+    if value.layout is not torch.strided or type(value) is not Tensor:
+        return torch.zeros(0)
+    if value.is_contiguous():
+        flat = value.view(-1)
+        return flat[:: max(1, flat.numel() // _LOOKED_AT)].clone()
+    return value[:1].reshape(-1)[:_LOOKED_AT].clone()

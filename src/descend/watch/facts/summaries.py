@@ -29,6 +29,8 @@ class KnownSet:
         self, number: int, *, loader: KnownLoader | None = None, x: Tensor | None = None, variable: str = ""
     ) -> None:
         self.number, self.from_loader, self.variable = number, loader, variable
+        self.loader = loader.number if loader is not None else 0  # the first one
+        self._key = _key(loader) if loader is not None else None
         self.x = weakref.ref(x) if x is not None else None
         self.y: weakref.ref[Tensor] | None = None
         self.role = ""
@@ -50,6 +52,10 @@ class KnownSet:
         """Whether it is the set that lies in this tensor."""
         own = self.x() if self.x is not None else None
         return own is not None and (own is x or (own.shape == x.shape and own.data_ptr() == x.data_ptr()))
+
+    def is_behind(self, loader: KnownLoader) -> bool:
+        """Whether a loader hands out its rows: one that was made for each epoch, say."""
+        return self._key is not None and self._key == _key(loader)
 
     def see(self, x: Tensor, y: Tensor | None) -> None:
         """Rows of it, as the model was given them."""
@@ -147,7 +153,7 @@ class KnownSet:
         found: dict[str, Any] = {
             "number": self.number,
             "role": self.role,
-            "loader": self.from_loader.number if self.from_loader is not None else 0,
+            "loader": self.loader,
             "variable": self.variable,
             "rows": self.rows,
             "whole": self.sample is not None,
@@ -187,6 +193,16 @@ def tell_sets(tell: Telling, step: int, sets: Sequence[KnownSet]) -> None:
         for one in after.values():
             if one is not other and (values := _shared(one, other)):
                 tell.fact(step, "shared", {"training": one.number, "evaluation": other.number, **values})
+
+
+def _key(loader: KnownLoader) -> tuple[Any, ...] | None:
+    """Where all rows behind a loader lie; None where that is not known, or where it hands out only some of them."""
+    found = loader.loader()
+    parts = rows_of(found.dataset) if found is not None else []
+    if len(parts) != 1 or parts[0].chosen is not None:
+        return None
+    x = parts[0].x
+    return (loader.place, x.data_ptr(), tuple(x.shape), x.stride())
 
 
 def _shared(one: KnownSet, other: KnownSet) -> dict[str, Any]:
