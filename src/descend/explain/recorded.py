@@ -1,21 +1,26 @@
 """What the record holds of one step: its operations, its tensors, how it was updated. For watched scripts and ``train`` runs alike."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from descend.errors import RecordError
+from descend.explain.by_hand import ByHand, by_hand
 from descend.record.events import Event, Operations
 from descend.record.graph import StepGraph, operation_from
 from descend.record.reader import Reader
 from descend.record.rows import RunInfo
 
 
+UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class Optimizer:
-    """How parameters were updated. ``kind`` is the name of the class, or "" for an update written by hand."""
+    """How parameters were updated. ``kind`` is the name of the class, "" for an update by hand, UNKNOWN where that is not recorded."""
 
     kind: str
     settings: Mapping[str, Any]  # lr, momentum, betas …
@@ -34,6 +39,7 @@ class RecordedStep:
     lr: float
     happened: tuple[Mapping[str, Any], ...] = ()  # in a watched script: zero, backward, clip, update
     sources: Mapping[str, str] = field(default_factory=dict)
+    by_hand: ByHand | None = None  # where no backward pass computed the gradients
 
     @property
     def parameters(self) -> list[str]:
@@ -46,6 +52,17 @@ class RecordedStep:
         """The one that updated a parameter."""
         holding = [each for each in self.optimizers if parameter in each.parameters]
         return (holding or [each for each in self.optimizers if not each.parameters] or [Optimizer("", {})])[0]
+
+    def settings_of(self, parameter: str) -> dict[str, Any]:
+        """What the parameter was updated with: the learning rate of this step, where its group has the first one's."""
+        settings = dict(self.optimizer_of(parameter).settings)
+        derived = self.by_hand.gradients.get(parameter) if self.by_hand is not None else None
+        if derived is not None:
+            return settings | {"lr": derived.lr}
+        first = self.optimizers[0].settings.get("lr") if self.optimizers else None
+        if not math.isnan(self.lr) and settings.get("lr", first) == first:
+            settings["lr"] = self.lr
+        return settings
 
     def line_of(self, file: str, line: int) -> str:
         """The text of a line as it was run."""
@@ -69,22 +86,39 @@ def recorded_step(reader: Reader, step: int | None) -> RecordedStep:
             )
         step = kept[0]
     tensors = reader.tensors(step)
-    rate = next(
-        (lr for number, lr in zip(reader.steps().step, reader.steps().rate, strict=True) if number == step),
-        float("nan"),
-    )
+    steps = reader.steps()
+    rate = next((lr for number, lr in zip(steps.step, steps.rate, strict=True) if number == step), math.nan)
     if info.kind == "train":
         return _of_training(info, step, tensors, rate)
     rows = [operation_from(step, row) for row in reader.operations(step)]
-    optimizers = tuple(
-        Optimizer(str(row.values["class"]), row.values.get("settings") or {}, tuple(row.values.get("parameters") or ()))
-        for row in reader.facts("optimizer")
-        if row.values.get("steps")
-    )
     happened: list[Mapping[str, Any]] = next(
         (row.values["happened"] for row in reader.facts("order") if row.step == step), []
     )
-    return RecordedStep(info, step, StepGraph(step, rows), tensors, optimizers, rate, tuple(happened), reader.sources())
+    graph = StepGraph(step, rows)
+    found = RecordedStep(
+        info, step, graph, tensors, _optimizers(reader, happened), rate, tuple(happened), reader.sources()
+    )
+    derived = by_hand(graph, tensors)
+    if derived is None:
+        return found
+    gradients = {f"gradient.{name}": each.gradient for name, each in derived.gradients.items()}
+    return replace(found, by_hand=derived, tensors={**tensors, **gradients}, lr=derived.lr)
+
+
+def _optimizers(reader: Reader, happened: Sequence[Mapping[str, Any]]) -> tuple[Optimizer, ...]:
+    """Those that ever made a step, each of their groups by itself."""
+    found: list[Optimizer] = []
+    for row in reader.facts("optimizer"):
+        values = row.values
+        if not values.get("steps"):
+            continue
+        every = values.get("groups") or [values]
+        for group in every:
+            settings = group.get("settings") or {}
+            found.append(Optimizer(str(values["class"]), settings, tuple(group.get("parameters") or ())))
+    if not found and any(each["what"] == "update" and each.get("optimizer") for each in happened):
+        return (Optimizer(UNKNOWN, {}),)  # told when a program ends, and this one has not
+    return tuple(found)
 
 
 def _of_training(info: RunInfo, step: int, tensors: Mapping[str, Tensor], rate: float) -> RecordedStep:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from descend.explain.formulas.words import bracketed, minus, number, times
+from descend.explain.formulas.words import MINUS, bracketed, number, plus, times
 
 Memory = Mapping[str, float]
 """What the optimizer remembers of this entry, by the names that a snapshot has for it."""
@@ -38,6 +38,24 @@ def update(kind: str, settings: Mapping[str, Any], old: float, gradient: float, 
     if kind == "Adagrad" and not settings.get("lr_decay"):
         return _adagrad(settings, lr, old, gradient, memory)
     return None
+
+
+def moved(old: float, new: float) -> tuple[str, str]:
+    """Both with as many digits as it takes to see the change; four significant ones at least."""
+    change = abs(new - old)
+    if not math.isfinite(change) or not 1e-4 <= max(abs(old), abs(new)) < 1e6:
+        return number(old), number(new)
+    decimals = 0 if change == 0 else max(0, 3 - math.floor(math.log10(change)))
+    return _to(old, min(decimals, 12)), _to(new, min(decimals, 12))
+
+
+def _to(value: float, decimals: int) -> str:
+    """With so many decimals at most, and no fewer than ``number`` would give."""
+    usual = number(value)
+    if "e" in usual or value == int(value):
+        return usual
+    text = f"{value:,.{decimals}f}".replace("-", MINUS)
+    return text if len(text) > len(usual) and number(float(f"{value:.4g}")) != number(value) else usual
 
 
 def _decayed(settings: Mapping[str, Any], old: float, gradient: float, lines: list[str]) -> float:

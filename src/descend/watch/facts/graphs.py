@@ -1,6 +1,6 @@
 """What the graph of a loss tells before its backward pass walks it: how old its parts are, and what the loss was multiplied with last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -18,12 +18,10 @@ _MEAN, _SUM = 1, 2  # as PyTorch's losses number them
 
 @dataclass(slots=True)
 class Ages:
-    """How old a graph is: nodes are numbered in the order in which the forward passes of a thread made them."""
+    """Leaves of a graph that have been updated since it was made."""
 
-    nodes: int = 0
-    old: int = 0  # of them were made before the last update
-    stale: list[Tensor] = field(default_factory=list)  # leaves that nothing newer uses
-    copied: list[Tensor] = field(default_factory=list)  # of those the ones that an old copy alone was made of
+    stale: list[Tensor] = field(default_factory=list)
+    copied: list[Tensor] = field(default_factory=list)  # of those the ones that only a copy was made of
 
 
 @dataclass(slots=True)
@@ -39,32 +37,29 @@ def number_of(loss: Any) -> int:
     return _number(node) if node is not None else -1
 
 
-def ages_of(loss: Tensor, before: int) -> Ages | None:
-    """Which parts of the graph are not newer than the node ``before``. None for a huge graph."""
-    root = loss.grad_fn
-    found, uses = Ages(), dict[int, _Uses]()
-    waiting, seen = [root], {root}
+def ages_of(loss: Tensor, updated: Mapping[int, int]) -> Ages | None:
+    """Which leaves have no use in the graph that is newer than their last update. None for a huge graph.
+
+    updated: by identity of a leaf, the number of the newest graph there was when it was updated.
+    """
+    uses = dict[int, _Uses]()
+    waiting, seen = [loss.grad_fn], {loss.grad_fn}
     while waiting:
         node = waiting.pop()
-        number = _number(node)
-        found.nodes += 1
-        found.old += number <= before
-        for each, _ in node.next_functions:
+        for each, _ in node.next_functions:  # type: ignore[union-attr]
             if each is None:
                 continue
             if type(each).__name__ == "AccumulateGrad":
                 use = uses.setdefault(id(each.variable), _Uses(each.variable))
-                use.newest = max(use.newest, number)
+                use.newest = max(use.newest, _number(node))
                 use.kinds.add(kind_of(node))
             elif each not in seen:
                 seen.add(each)
                 waiting.append(each)
         if len(seen) > _MOST:
             return None
-    old = [use for use in uses.values() if use.newest <= before]
-    found.stale = [use.leaf for use in old]
-    found.copied = [use.leaf for use in old if use.kinds <= _COPIES]
-    return found
+    old = [use for key, use in uses.items() if use.newest <= updated.get(key, -1)]
+    return Ages([use.leaf for use in old], [use.leaf for use in old if use.kinds <= _COPIES])
 
 
 def factor_of(loss: Tensor, *, skip: bool = False) -> tuple[float, str]:

@@ -5,7 +5,8 @@ As ``facts`` of an operation that is a loss, and of a difference between somethi
     low, high    least and largest number of each column of the prediction (of at most 64, evenly spaced); equal where all rows are
     rows         of the prediction; ``columns``: how many there are
     sums         least and largest sum of a row; ``log_sums``: least and largest logarithm of the sum of a row's exponentials
-    target       least and largest number of the target
+    target       least and largest number of the target; ``target_columns``: how many numbers a row of it has
+    beyond       the shares of the target's numbers that are below -1, below 0 and above 1
     whole        whether all numbers of the target are whole
     counts       how often 0, 1 … 63 is in the target; ``counted``: of how many numbers (at most 2,048, evenly spaced)
     target_sums  least and largest sum of a row, of a target that has a column for each class
@@ -45,7 +46,28 @@ _BY_NUMBER = frozenset(
 )
 _OF_TWO = frozenset(["margin_ranking_loss", "cosine_embedding_loss"])  # the target comes third
 _PRODUCTS = frozenset(
-    ["linear", "matmul", "mm", "addmm", "bmm", "mv", "mul", "einsum", "embedding", "conv1d", "conv2d", "conv3d", "add"]
+    [
+        "linear",
+        "matmul",
+        "mm",
+        "addmm",
+        "bmm",
+        "mv",
+        "mul",
+        "einsum",
+        "embedding",
+        "embedding_bag",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "add",
+        "lstm",
+        "gru",
+        "rnn_tanh",
+        "rnn_relu",
+        "layer_norm",
+        "batch_norm",
+    ]
 )
 _CHOICES = frozenset(["log_softmax", "softmax", "log", "logsigmoid"])  # of losses that are written out
 
@@ -146,6 +168,8 @@ def _target(target: Tensor) -> dict[str, Any]:
     columns = target.numel() // len(target) if target.ndim else 1
     found: dict[str, Any] = {"target": _ends(flat), "target_columns": columns}
     flat = flat[:: max(1, -(-len(flat) // _COUNTED))]
+    if flat.is_floating_point():
+        found["beyond"] = torch.stack((flat < -1, flat < 0, flat > 1)).float().mean(1)
     found["whole"] = (flat == flat.round()).all() if flat.is_floating_point() else True
     if flat.is_cpu and not found["whole"]:  # of another device nothing is read back yet
         return found

@@ -1,7 +1,7 @@
 """The optimizers of a program: what they were made with, what they hold, and what of it was ever trained.
 
-Told as the fact ``optimizer`` when the program ends: ``number`` (from 1, in the order they were made), ``class``, ``lr``, ``settings``,
-``parameters`` (names of those that have one), ``held`` (how many tensors), ``reached`` (how many of them a backward pass of a step that
+Told as the fact ``optimizer`` when the program ends: ``number`` (from 1, in the order they were made), ``class``, ``lr``, ``settings``
+(of the first group of parameters; where there are several, ``groups`` holds those of each), ``parameters`` (names of those that have one), ``held`` (how many tensors), ``reached`` (how many of them a backward pass of a step that
 was looked at ended in), ``moved`` (how many of them were ever changed), ``frozen`` (how many want no gradient), ``unreached`` (of those that
 no backward pass ended in and that want a gradient: ``name``, ``shape``, ``moved``, and ``in_model``: whether a module that was called has
 it), ``steps`` (updates seen in steps that were looked at), ``first_step`` and ``last_step`` of those; its place is where it was made.
@@ -11,7 +11,7 @@ is the loss itself.
 """
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any, ClassVar
 
@@ -185,14 +185,20 @@ class Optimizers(Collector):
                 known.values = self._values(optimizer, held[known.number])
 
     def _values(self, optimizer: Optimizer, tensors: Sequence[Tensor]) -> dict[str, Any]:
-        group = optimizer.param_groups[0] if optimizer.param_groups else {}
-        settings = {name: value for name, value in group.items() if isinstance(value, bool | int | float | str | None)}
+        groups = [_settings(group) for group in optimizer.param_groups]
+        settings = groups[0] if groups else {}
         name_of = self.tell.names.name_of
         each = [(tensor, self._followed[id(tensor)]) for tensor in tensors]
         unreached = [(tensor, one) for tensor, one in each if not one.steps and tensor.requires_grad]
         return {
             "lr": settings.get("lr"),
             "settings": settings,
+            "groups": [
+                {"settings": of_group, "parameters": [name for each in group["params"] if (name := name_of(each))]}
+                for of_group, group in zip(groups, optimizer.param_groups, strict=True)
+            ]
+            if len(groups) > 1
+            else [],
             "parameters": [name for tensor in tensors if (name := name_of(tensor))],
             "held": len(tensors),
             "reached": sum(bool(one.steps) for _, one in each),
@@ -219,3 +225,14 @@ def _some(tensor: Tensor) -> Tensor:
         flat = value.view(-1)
         return flat[:: max(1, flat.numel() // _LOOKED_AT)].clone()
     return value[:1].reshape(-1)[:_LOOKED_AT].clone()
+
+
+def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain settings of a group: numbers, words, and pairs of numbers such as betas."""
+    found = {name: list(value) if isinstance(value, tuple) else value for name, value in group.items()}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, bool | int | float | str | None)
+        or (name != "params" and isinstance(value, list) and all(isinstance(each, int | float) for each in value))
+    }

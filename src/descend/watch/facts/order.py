@@ -9,8 +9,8 @@ and ``line``:
               graph is walked again, higher for a newer one, and -1 for a loss that has no graph; ``scale``: by which a GradScaler has
               multiplied the loss; ``factor``: what the loss was multiplied with last, the scale apart; ``reduced``: how it became one
               number, "mean", "sum" or ""; ``norm``: of the gradients after it, where it is not the first since the last update;
-              and where the graph was walked ``nodes``, ``old``: how many are from before the last update, ``stale``: names of the
-              leaves that only old nodes use, ``copied``: of those the ones that only an old copy was made of
+              and where the graph was walked ``stale``: names of the leaves that have been updated since it was made, ``copied``: of those
+              the ones that only a copy was made of
     forward   ``class``: of the module that was called
     clip      ``how``, ``most``, ``norm``: of all gradients it was given, before it; ``parameters``, ``missing``: with no gradient,
               ``zero``: with a gradient of zeros, ``used``: with the gradient that the last update has used already
@@ -49,7 +49,7 @@ class Order(Collector):
     def __init__(self, tell: Telling) -> None:
         super().__init__(tell)
         self._happened: list[dict[str, Any]] = []
-        self._step = self._graph_step = 0
+        self._step = 0
         self._used: dict[
             int, Tensor
         ] = {}  # norm of each gradient when the last update was over, by identity of its parameter
@@ -57,8 +57,8 @@ class Order(Collector):
             int, bool | Tensor
         ] = {}  # whether it was there still, to the bit, when the next backward began
         self._since_update = 0  # backward passes
-        self._newest = -1  # graph of the step that runs
-        self._boundary = -1  # graph of the steps before: nodes up to it are old
+        self._newest = -1  # number of the newest graph
+        self._updated_at: dict[int, int] = {}  # what that was when a parameter was updated last, by its identity
         self._walks = _WALKS
         self._scaled: tuple[weakref.ref[Tensor], Tensor] | None = None
         self._optimizers = Optimizers.of(tell)
@@ -99,7 +99,7 @@ class Order(Collector):
             scale=1.0 if scale is None else scale,
             factor=factor,
             reduced=reduced,
-            **self._ages(loss, step),
+            **self._ages(loss),
         )
 
     def backward_ends(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
@@ -107,27 +107,20 @@ class Order(Collector):
         if self._since_update > 1 and self._happened and self._happened[-1]["what"] == "backward":
             self._happened[-1]["norm"] = _total(_norms(leaves).values())
 
-    def _ages(self, loss: Any, step: int) -> dict[str, Any]:
-        """How old the graph is: looked at in the first backward passes, and on as long as parts of it are old."""
+    def _ages(self, loss: Any) -> dict[str, Any]:
+        """What of the graph is out of date: looked at in the first backward passes, and on as long as there is such a thing."""
         number = number_of(loss)
-        if step != self._graph_step:
-            self._graph_step, self._boundary = step, self._newest
         self._newest = max(self._newest, number)
-        if self._walks <= 0 or number < 0 or self._boundary < 0:
+        if self._walks <= 0 or number < 0 or not self._updated_at:
             return {}
         self._walks -= 1
-        found = ages_of(loss, self._boundary)
+        found = ages_of(loss, self._updated_at)
         if found is None:
             return {}
         if found.stale:
             self._walks += 1
-        names = self.tell.names
-        return {
-            "nodes": found.nodes,
-            "old": found.old,
-            "stale": [names.name_of(each) for each in found.stale],
-            "copied": [names.name_of(each) for each in found.copied],
-        }
+        name_of = self.tell.names.name_of
+        return {"stale": [name_of(each) for each in found.stale], "copied": [name_of(each) for each in found.copied]}
 
     def clipped(self, parameters: Sequence[Tensor], most: float, how: str, step: int, frame: FrameType | None) -> None:
         norms = _norms(parameters)
@@ -190,6 +183,7 @@ class Order(Collector):
 
     def _remember(self, parameters: Sequence[Tensor]) -> None:
         norms = _norms(parameters)
+        self._updated_at.update(dict.fromkeys(norms, self._newest))
         for each in parameters:
             self._used.pop(id(each), None)
             self._left.pop(id(each), None)
