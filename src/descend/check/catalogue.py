@@ -3,13 +3,45 @@
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
-from descend.check import data, evaluation, gradients, numerics_faults, scale, shapes
+from descend.check import (
+    data,
+    evaluation,
+    exponentials,
+    gradients,
+    graph_faults,
+    graph_tensors,
+    layout,
+    losses,
+    numerics_faults,
+    outputs,
+    scale,
+    shapes,
+    shapes_axes,
+    targets,
+    terms,
+)
 from descend.check.rule import Rule
 from descend.errors import UsageError, did_you_mean
 
 RULES: tuple[type[Rule], ...] = tuple(
     sorted(
-        (*data.RULES, *evaluation.RULES, *gradients.RULES, *shapes.RULES, *numerics_faults.RULES, *scale.RULES),
+        (
+            *data.RULES,
+            *exponentials.RULES,
+            *losses.RULES,
+            *outputs.RULES,
+            *targets.RULES,
+            *terms.RULES,
+            *evaluation.RULES,
+            *gradients.RULES,
+            *graph_faults.RULES,
+            *graph_tensors.RULES,
+            *shapes.RULES,
+            *layout.RULES,
+            *shapes_axes.RULES,
+            *numerics_faults.RULES,
+            *scale.RULES,
+        ),
         key=lambda rule: rule.code,
     )
 )

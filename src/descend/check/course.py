@@ -121,7 +121,7 @@ class Course:
 
     @cached_property
     def relative_moves(self) -> dict[str, float]:
-        """For each matrix of parameters, the share of its own size that one of the first five steps moved it, the median."""
+        """For each matrix of parameters, the share of its own size that one of the first three steps moved it, the median."""
         shapes = {row.name: row.shape for row in self.evidence.parameters}
         shapes |= {name: shape for name, shape in self.evidence.info.parameters}
         found: dict[str, list[float]] = {}
@@ -133,7 +133,7 @@ class Course:
                 and math.isfinite(row.change)
             ):
                 found.setdefault(row.parameter, []).append(row.change / row.value)
-        return {name: median(moves[:5]) for name, moves in found.items()}
+        return {name: median(moves[:3]) for name, moves in found.items()}
 
     @cached_property
     def constant_loss(self) -> float:

@@ -5,9 +5,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from descend.check import axes, words
+from descend.check import words
 from descend.check.chance import smaller_by_chance
 from descend.check.evidence import Evidence
+from descend.check.examples import Mixing, mixings
 from descend.check.finding import CannotCheck, Finding, Place
 from descend.check.rule import Rule
 from descend.record.rows import FactRow
@@ -37,9 +38,9 @@ class Rearranged(Rule):
             finding = _data_finding(evidence, row)
             told.add((finding.where.file, finding.where.line) if finding.where else None)
             yield finding
-        for tear in axes.tears(evidence):
-            if (tear.operation.file, tear.operation.line) not in told:
-                yield _torn_finding(evidence, tear)
+        for each in mixings(evidence) if evidence.operation_steps else ():
+            if each.how == "torn" and (each.operation.file, each.operation.line) not in told:
+                yield _torn_finding(evidence, each)
 
     def clean(self, evidence: Evidence) -> str:
         if not evidence.facts("exchanged") and not len(evidence.steps):
@@ -89,7 +90,11 @@ def _data_finding(evidence: Evidence, row: FactRow) -> Finding:
     }
     if values["floor"] is not None:
         which = "class labels as indicators" if values["classes"] else values["y"] or "the targets"
-        columns = "" if values["columns"] == values["of_columns"] else f", {values['columns']} of {values['of_columns']:,} columns"
+        columns = (
+            ""
+            if values["columns"] == values["of_columns"]
+            else f", {values['columns']} of {values['of_columns']:,} columns"
+        )
         facts["fitted"] = f"{which} by linear least squares with a bias, {values['rows']:,} rows{columns}"
         facts["mean squared error as reshaped"] = _exact(values["floor"])
         facts["mean squared error as transposed"] = _exact(values["transposed"])
@@ -124,23 +129,25 @@ def _exact(value: float) -> str:
     return f"{value:,.4f}" if 0.01 <= abs(value) < 1e6 else f"{value:.6g}"
 
 
-def _torn_finding(evidence: Evidence, tear: axes.Tear) -> Finding:
-    operation = tear.operation
+def _torn_finding(evidence: Evidence, mixing: Mixing) -> Finding:
+    operation, examples = mixing.operation, mixing.examples
     place = words.place_of(evidence, operation)
     before, after = operation.input_shapes[0], operation.shape
     call = _call_on(evidence, place, after) if place is not None else None
     return Finding(
         code="D202",
         level="likely",
-        title=f"{operation.name} makes {words.shape(after)} of {words.shape(before)}: the {tear.rows:,} examples of axis {tear.axis} are mixed",
-        message="A view or reshape moves no number: the new rows are pieces of several examples, and each is compared with the target of one.",
+        title=f"{operation.name} makes {words.shape(after)} of {words.shape(before)}: the {examples.count:,} examples of "
+        f"axis {examples.axis} are mixed",
+        message="A view or reshape moves no number: each new row is made of pieces of several examples, and is compared with "
+        "the target of one.",
         evidence={
-            "before": f"{words.shape(before)}, the examples lie along axis {tear.axis}",
+            "before": f"{words.shape(before)}, the examples lie along axis {examples.axis}",
             "after": f"{words.shape(after)}, rows of {math.prod(after[1:]):,} numbers that follow one another",
         },
         where=place,
         step=operation.step,
-        fix=_transposed(evidence, place, call, before, after, tear.axis),
+        fix=_transposed(evidence, place, call, before, after, examples.axis),
     )
 
 
@@ -229,7 +236,11 @@ def _transposed(
         return f"exchange the axes instead: {change.removeprefix('.') if change == '.T' else change}"
     given = call.args[0] if _is_function(call) else call.func.value
     text = ast.get_source_segment(evidence.sources[place.file], given) if place is not None else None
-    return words.line_with(evidence, place, call, f"{text}{change}") if text and "\n" not in text else f"exchange the axes instead: {change}"
+    return (
+        words.line_with(evidence, place, call, f"{text}{change}")
+        if text and "\n" not in text
+        else f"exchange the axes instead: {change}"
+    )
 
 
 RULES: tuple[type[Rule], ...] = (Rearranged,)

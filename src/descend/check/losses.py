@@ -90,12 +90,18 @@ class AppliedTwice(Rule):
                 found = _twice(graph, operation)
                 if found is not None:
                     places.setdefault((found.made.file, found.made.line, found.kind), []).append(found)
-                elif operation.name == "cross_entropy" and _is_distribution(operation) and operation.facts["columns"] > 2:
+                elif (
+                    operation.name == "cross_entropy" and _is_distribution(operation) and operation.facts["columns"] > 2
+                ):
                     unmade.setdefault(at, []).append((graph, operation))
         for found in places.values():
             proven = [each for each in found if _agrees(each)]
             if proven and len(proven) == len(found):
-                yield self._harmless(evidence, found) if found[0].kind == "log_softmax" else self._finding(evidence, found)
+                yield (
+                    self._harmless(evidence, found)
+                    if found[0].kind == "log_softmax"
+                    else self._finding(evidence, found)
+                )
         for at, seen in unmade.items():
             if len(seen) == every[at]:
                 yield self._of_unknown_making(evidence, seen)
@@ -122,7 +128,11 @@ class AppliedTwice(Rule):
             f"unsure{f', and even the right one costs {floor[1]}' if floor else ''}; the gradients stay small.",
             evidence={
                 **given,
-                **({f"made by {first.kind}": f"line {first.made.line}"} if first.made.line != getattr(place, "line", 0) else {}),
+                **(
+                    {f"made by {first.kind}": f"line {first.made.line}"}
+                    if first.made.line != getattr(place, "line", 0)
+                    else {}
+                ),
                 **({"loss": f"line {loss.line}"} if known and loss.line != first.made.line else {}),
                 **({floor[0]: floor[1]} if floor else {}),
                 **{f"{name} of the steps": text for name, text in loss_so_far(evidence).items()},
@@ -140,7 +150,10 @@ class AppliedTwice(Rule):
             level="note",
             title=f"log_softmax stands in front of {first.applies.name}, which applies it again",
             message="The second one changes nothing: the loss and the gradients are right. It only takes time, and a reader who looks twice.",
-            evidence={"loss": f"line {first.applies.line}", "seen in": words.steps([each.graph.step for each in found])},
+            evidence={
+                "loss": f"line {first.applies.line}",
+                "seen in": words.steps([each.graph.step for each in found]),
+            },
             where=layer_place(evidence, first.made),
             step=first.graph.step,
             fix="give cross_entropy the raw scores, or give the output of log_softmax to nll_loss",
@@ -184,7 +197,9 @@ def _applied(graph: StepGraph, operation: Operation) -> str:
     kind = kind_of(graph, operation)
     if kind == "log_softmax" and operation.name == "sub":
         return "softmax"
-    if kind in _PROBABILITIES and any(_takes_probabilities(graph, each, operation) for each in graph.operations[operation.index + 1 :]):
+    if kind in _PROBABILITIES and any(
+        _takes_probabilities(graph, each, operation) for each in graph.operations[operation.index + 1 :]
+    ):
         return kind
     return ""
 
@@ -223,7 +238,10 @@ def _floor(loss: Operation, applied: str) -> tuple[str, str] | None:
         least = math.log1p((classes - 1) / math.e)
         return f"least it can be with {classes:,} classes", words.number(least)
     if applied == "sigmoid" and loss.name == "binary_cross_entropy_with_logits":
-        return "least it can be", f"{words.number(math.log1p(math.exp(-1)))} where the target is 1 and {words.number(math.log(2))} where it is 0"
+        return (
+            "least it can be",
+            f"{words.number(math.log1p(math.exp(-1)))} where the target is 1 and {words.number(math.log(2))} where it is 0",
+        )
     return None
 
 
@@ -238,7 +256,11 @@ def _without(evidence: Evidence, place: Place | None, kind: str) -> str:
                 return f"leave {ast.unparse(call)} out of the model; apply it where probabilities are wanted, after the loss"
             own = call.func.value if isinstance(call.func, ast.Attribute) else None
             is_method = own is not None and not (isinstance(own, ast.Name) and own.id in ("torch", "F", "nn", "self"))
-            inner = own if is_method and (not call.args or isinstance(call.args[0], ast.Constant)) else (call.args or [None])[0]
+            inner = (
+                own
+                if is_method and (not call.args or isinstance(call.args[0], ast.Constant))
+                else (call.args or [None])[0]
+            )
             fixed = words.line_with(evidence, place, call, ast.unparse(inner)) if inner is not None else ""
             if fixed:
                 return fixed
@@ -272,7 +294,9 @@ class NotLogarithms(Rule):
                 yield self._finding(evidence, found)
 
     def clean(self, evidence: Evidence) -> str:
-        looked = [each for graph in evidence.graphs() for each in learned(graph) if each.name in _READ and each.name != "log"]
+        looked = [
+            each for graph in evidence.graphs() for each in learned(graph) if each.name in _READ and each.name != "log"
+        ]
         if not looked:
             return "no loss of this run takes probabilities or their logarithms"
         return f"{words.listed(dict.fromkeys(each.name for each in looked))}: what is given fits the loss"
@@ -286,7 +310,11 @@ class NotLogarithms(Rule):
         said = _SAID[wrong]
         side = "target" if "target" in wrong else "prediction"
         target = "target" if side == "target" else "low"
-        given = {} if target not in loss.facts else {f"{side} given to {loss.name}": _target_range(seen) if side == "target" else shown_range(seen)}
+        given = (
+            {}
+            if target not in loss.facts
+            else {f"{side} given to {loss.name}": _target_range(seen) if side == "target" else shown_range(seen)}
+        )
         sums = _row_sums(seen, "target_sums" if side == "target" else "sums")
         least = min((each for each in evidence.steps.loss if math.isfinite(each)), default=0.0)
         return Finding(
@@ -297,7 +325,11 @@ class NotLogarithms(Rule):
             evidence={
                 **given,
                 **({"each row sums to": sums} if sums else {}),
-                **({"least loss of a step": f"{words.number(least)}: below 0, which no such loss can be"} if least < -_ABOVE_ZERO else {}),
+                **(
+                    {"least loss of a step": f"{words.number(least)}: below 0, which no such loss can be"}
+                    if least < -_ABOVE_ZERO
+                    else {}
+                ),
                 "seen in": words.steps([graph.step for graph, _ in seen]),
             },
             where=words.place_of(evidence, loss),
@@ -410,7 +442,11 @@ def _one(sums: Sequence[float]) -> bool:
 
 
 def _row_sums(seen: Seen, name: str) -> str:
-    found = [operation.facts[name] for _, operation in seen if operation.facts.get(name) and None not in operation.facts[name]]
+    found = [
+        operation.facts[name]
+        for _, operation in seen
+        if operation.facts.get(name) and None not in operation.facts[name]
+    ]
     if not found:
         return ""
     low, high = min(each[0] for each in found), max(each[1] for each in found)
@@ -439,7 +475,9 @@ def _fix(evidence: Evidence, graph: StepGraph, loss: Operation, wrong: str) -> s
         fixed = words.line_with(evidence, place, given, f"torch.log_softmax({ast.unparse(given)}, dim=1)")
         if fixed:
             return fixed
-    return "give it torch.log_softmax(scores, dim=1)" + ("; or take cross_entropy of the scores" if loss.name == "nll_loss" else "")
+    return "give it torch.log_softmax(scores, dim=1)" + (
+        "; or take cross_entropy of the scores" if loss.name == "nll_loss" else ""
+    )
 
 
 def _renamed(evidence: Evidence, place: Place | None, name: str) -> str:

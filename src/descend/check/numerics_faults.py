@@ -33,6 +33,9 @@ _STEEP = frozenset(
 _ZERO_SHARE = 0.3  # of the gradients
 _TINY_SHARE = 0.05  # of those that are not zero
 _UNDERFLOW_STEPS = 3
+_ONE_ROW = "the deviation of a single row is 0/0: drop a last batch of one row (drop_last=True), or use the whole set's deviation"
+_GONE = 0.9  # of one parameter's gradients
+_SMALL = 0.5  # of another's that are not zero
 
 
 class NotFinite(Rule):
@@ -67,7 +70,7 @@ class NotFinite(Rule):
         before = [one for one in evidence.steps.loss[: step - evidence.steps.step[0]]][-3:]
         if before and step > first:
             facts["losses before"] = ", ".join(words.number(each) for each in before)
-        origin = _in_graph(evidence, step)
+        origin = _in_graph(evidence, step, bad_data=bool(values.get("data")))
         if origin is not None:
             return self._of_operation(evidence, step, word, facts, origin)
         if values.get("broken"):
@@ -101,16 +104,19 @@ class NotFinite(Rule):
                 step=step,
                 fix="torch.isfinite(x).all() finds the rows; drop them or fill them in before training",
             )
+        grown = _grew(evidence, step)
+        one_row = operation.name in ("std", "var", "std_mean", "var_mean") and 1 in operation.input_shapes[0][:1]
         made = f"{words.number(operation.range[0])} … {words.number(operation.range[1])}"
         return Finding(
             code=self.code,
             level="bug",
             title=f"{operation.name} makes the first {_made(operation, word)}, at step {step:,}",
-            message=f"What it was given was finite. The loss is {word} from here on, and with it all gradients and parameters.",
+            message=f"What it was given was finite. The loss is {word} from here on, and with it all gradients and parameters."
+            + (f" The losses before grew ({grown}): the steps are too long, see D601." if grown else ""),
             evidence={**facts, **({"given": given} if given else {}), "made": made if "nan" not in made else "nan"},
             where=words.place_of(evidence, operation),
             step=step,
-            fix=_mended(operation.name),
+            fix="a smaller learning rate" if grown else _ONE_ROW if one_row else _mended(operation.name),
         )
 
     def _of_parameters(
@@ -191,7 +197,7 @@ class Underflow(Rule):
         rows = [
             row
             for row in evidence.facts("underflow")
-            if row.values["zero"] >= _ZERO_SHARE and row.values["tiny"] >= _TINY_SHARE
+            if _is_lost(row.values)
         ]
         if len(rows) < _UNDERFLOW_STEPS:
             return
@@ -222,33 +228,37 @@ class Underflow(Rule):
         return "nothing is computed in float16"
 
 
-def _in_graph(evidence: Evidence, step: int) -> tuple[Operation, list[str], str] | None:
-    """The first operation of a recorded step whose output is not finite though what it was given is."""
+def _is_lost(values: Mapping[str, Any]) -> bool:
+    """Whether many gradients are zero, and others are so small that zero is the next number."""
+    if values["zero"] >= _ZERO_SHARE and values["tiny"] >= _TINY_SHARE:
+        return True
+    gone = any(zero >= _GONE for _, zero, _ in values["parameters"])
+    return gone and any(zero < _GONE and tiny >= _SMALL for _, zero, tiny in values["parameters"])
+
+
+def _in_graph(evidence: Evidence, step: int, *, bad_data: bool) -> tuple[Operation, list[str], str] | None:
+    """The first operation of a recorded step whose output is not finite though what it was given is, on the way to the loss."""
     if step not in evidence.operation_steps:
         return None
     graph = evidence.graph(step)
-    bad: set[int] = set()
+    reaching = _reaches(graph)
+    meant: set[int] = set()  # hold infinities that were put there
     for operation in graph.forward:
-        if _is_finite(operation):
+        if operation.index not in reaching:
             continue
         sources = graph.inputs_of(operation)
-        if not any(isinstance(each, Operation) and each.index in bad for each in sources):
-            if _is_parameter_broken(evidence, sources, step):
-                return None
-            if (
-                any(isinstance(each, str) and is_outside(each) for each in sources)
-                and operation.name not in _CAN_BREAK
-            ):
-                return operation, [], "data"
-            if operation.name not in _FILLS:
-                leads = operation.index in _reaches(graph)
-                if leads:
-                    return (
-                        operation,
-                        [_range_words(each) for each in sources if isinstance(each, Operation)],
-                        "operation",
-                    )
-        bad.add(operation.index)
+        made = [each for each in sources if isinstance(each, Operation)]
+        if operation.name in _FILLS or any(each.index in meant for each in made):
+            if not _has_nan(operation):
+                meant.add(operation.index)
+                continue
+        elif any(not _is_finite(each) for each in made):
+            return None
+        if _is_parameter_broken(evidence, sources, step):
+            return None
+        from_outside = any(isinstance(each, str) and is_outside(each) for each in sources)
+        kind = "data" if bad_data and from_outside and operation.name not in _CAN_BREAK else "operation"
+        return operation, [_range_words(each) for each in made], kind
     return None
 
 
@@ -298,6 +308,14 @@ def _is_finite(operation: Operation) -> bool:
     if len(operation.shapes) > 1:
         return True  # their numbers are not known
     return math.isfinite(operation.least) and math.isfinite(operation.most)
+
+
+def _has_nan(operation: Operation) -> bool:
+    return _holds_none(operation.values) if operation.values is not None else math.isnan(operation.mean)
+
+
+def _holds_none(values: Any) -> bool:
+    return any(_holds_none(each) for each in values) if isinstance(values, list) else values is None
 
 
 def _all_finite(values: Any) -> bool:

@@ -35,7 +35,13 @@ _LIMITS = {
 """Between which numbers the output of each activation lies."""
 _NO_ACTIVATION = frozenset(["softmax", "sigmoid"])  # of scores: D301 speaks of these
 _OF_SCORES = frozenset(
-    ["cross_entropy", "binary_cross_entropy_with_logits", "multi_margin_loss", "multilabel_soft_margin_loss", "soft_margin_loss"]
+    [
+        "cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "multi_margin_loss",
+        "multilabel_soft_margin_loss",
+        "soft_margin_loss",
+    ]
 )
 _OF_NUMBERS = frozenset(["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "sub"])
 _OUT_OF_REACH = 0.05  # share of the targets
@@ -59,7 +65,12 @@ class CutScores(Rule):
                     continue
                 made = _made(graph, operation, of_scores=of_scores)
                 kind = kind_of(graph, made)
-                if not isinstance(made, Operation) or kind not in _LIMITS or not made.tracked or not _is_within(made, kind):
+                if (
+                    not isinstance(made, Operation)
+                    or kind not in _LIMITS
+                    or not made.tracked
+                    or not _is_within(made, kind)
+                ):
                     continue
                 if of_scores and kind not in _NO_ACTIVATION:
                     scores.setdefault((made.file, made.line, kind), []).append((graph, operation))
@@ -83,7 +94,11 @@ class CutScores(Rule):
         every = [each for graph, loss in seen if isinstance(each := _made(graph, loss, of_scores=True), Operation)]
         zeros = _zeros(every) if kind == "relu" else math.nan
         low, high = _LIMITS[kind]
-        bound = f"none is below {words.number(low)}" if high == inf else f"all lie between {words.number(low)} and {words.number(high)}"
+        bound = (
+            f"none is below {words.number(low)}"
+            if high == inf
+            else f"all lie between {words.number(low)} and {words.number(high)}"
+        )
         last = _ends(every)
         costs = (
             "A score that is cut to 0 has no gradient, and no class can be ruled out by a score below 0."
@@ -154,7 +169,11 @@ def _ends(every: Sequence[Operation]) -> tuple[float, float]:
 
 def _zeros(every: Sequence[Operation]) -> float:
     """The share of zeros among what came out; NaN where it was not counted."""
-    active = [(sum(each.facts["active"]), each.facts["rows"] * len(each.facts["active"])) for each in every if "active" in each.facts]
+    active = [
+        (sum(each.facts["active"]), each.facts["rows"] * len(each.facts["active"]))
+        for each in every
+        if "active" in each.facts
+    ]
     numbers = sum(count for _, count in active)
     return 1 - sum(count for count, _ in active) / numbers if numbers else math.nan
 
@@ -220,7 +239,9 @@ class SameForAll(Rule):
             message=f"The input is lost on the way: {_told(cause)}. {stuck_words}",
             evidence={
                 "output": _output(loss),
-                f"{cause.name} gives" if cause is not loss else "difference between rows": _constant(cause) if cause is not loss else 0,
+                f"{cause.name} gives" if cause is not loss else "difference between rows": _constant(cause)
+                if cause is not loss
+                else 0,
                 **({"gradients that are exactly zero": f"all, in {words.steps(stuck)}"} if stuck else {}),
             },
             where=layer_place(evidence, cause),
@@ -241,10 +262,15 @@ class SameForAll(Rule):
             level="bug",
             title=f"the gradient of every parameter is exactly zero ({words.steps(stuck)})",
             message=f"The loss does not change when a parameter does, so nothing is learned.{told}",
-            evidence={"gradients that are exactly zero": f"{row.values['leaves']} of {row.values['leaves']}", "steps": words.steps(stuck)},
+            evidence={
+                "gradients that are exactly zero": f"{row.values['leaves']} of {row.values['leaves']}",
+                "steps": words.steps(stuck),
+            },
             where=place,
             step=stuck[0],
-            fix=_mended(cause) if cause is not None else "follow the loss back to the operation behind which nothing changes",
+            fix=_mended(cause)
+            if cause is not None
+            else "follow the loss back to the operation behind which nothing changes",
         )
 
 
@@ -272,7 +298,9 @@ def _is_prediction(operation: Operation) -> bool:
     return bool(operation.facts.get("low")) and operation.facts["rows"] > 1 and operation.name not in ("softmax",)
 
 
-def _same_for_all(graphs: Sequence[StepGraph]) -> Iterator[tuple[tuple[str, int, str], list[tuple[StepGraph, Operation]]]]:
+def _same_for_all(
+    graphs: Sequence[StepGraph],
+) -> Iterator[tuple[tuple[str, int, str], list[tuple[StepGraph, Operation]]]]:
     """Losses whose predictions were equal for all rows in the last steps, by line."""
     seen: dict[tuple[str, int, str], list[tuple[StepGraph, Operation, bool]]] = {}
     for graph in graphs:
@@ -334,7 +362,9 @@ def _mended(cause: Operation) -> str:
     if name in ("softmax", "log_softmax"):
         return f"take {name} over the axis of the classes, or sigmoid of a single score"
     if name in ("sigmoid", "tanh"):
-        return "standardise the inputs, so that what reaches this activation lies around 0: x = (x - x.mean(0)) / x.std(0)"
+        return (
+            "standardise the inputs, so that what reaches this activation lies around 0: x = (x - x.mean(0)) / x.std(0)"
+        )
     if name in ("relu", "clamp", "clamp_min", "relu6"):
         return "standardise the inputs or lower the learning rate, so that units stay above 0; leave out a ReLU behind the last layer"
     return "look at what this line is given: from here on all rows are the same"

@@ -253,12 +253,10 @@ def _overshoots(course: Course) -> list[Mapping[str, Any]]:
     ]
 
     def over(values: Mapping[str, Any]) -> bool:
-        return bool(
-            values["ahead"] > _PAST
-            and values["before"] < -_PAST
-            and values["gradient"] > values["gradient_before"]
-            and (values["curvature"] or 0) > 0
-        )
+        curvature = values["curvature"] or 0.0
+        past = values["ahead"] > _PAST or (course.is_plain and course.rate > course.limit(curvature))
+        downhill = values["before"] < -_PAST and curvature > 0
+        return bool(past and downhill and values["gradient"] > values["gradient_before"])
 
     runs = [list(group) for past, group in groupby(rows, over) if past]
     best = max(runs, key=len, default=[])

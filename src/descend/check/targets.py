@@ -94,7 +94,13 @@ class WrongLabels(Rule):
             message="Outside of 0 to 1 the loss has no least value: it keeps falling while the scores grow, and what it says of an answer is wrong.",
             evidence={
                 "targets": found or f"{words.number(ends[0])} to {words.number(ends[1])}",
-                **({"least loss of a step": f"{words.number(least)}: below 0, which it cannot be with targets from 0 to 1"} if least < 0 else {}),
+                **(
+                    {
+                        "least loss of a step": f"{words.number(least)}: below 0, which it cannot be with targets from 0 to 1"
+                    }
+                    if least < 0
+                    else {}
+                ),
                 "seen in": words.steps([graph.step for graph, _ in seen]),
             },
             where=words.place_of(evidence, loss),
@@ -132,7 +138,11 @@ class WrongLabels(Rule):
             level="bug",
             title=f"class ids go from {low} to {high}: {low} picks the score of class {width + low}, counted from the end",
             message="An index below 0 is no error: Python counts it from the end. These rows are trained towards a class that is not theirs.",
-            evidence={"class ids": f"{low} to {high}", "outputs": width, "seen in": words.steps([graph.step for graph, _ in seen])},
+            evidence={
+                "class ids": f"{low} to {high}",
+                "outputs": width,
+                "seen in": words.steps([graph.step for graph, _ in seen]),
+            },
             where=words.place_of(evidence, chosen),
             step=graph.step,
             fix="count classes from 0; look for a - 1 that was taken away once too often",
@@ -178,7 +188,11 @@ class WrongLabels(Rule):
                 level="note",
                 title=f"class {words.listed(map(str, missing))} never occurs among {labels:,} labels: the model has {width} outputs",
                 message="The outputs of these classes only ever learn to be small. Either rows are missing, or the model is wider than it need be.",
-                evidence={"labels": words.listed(map(str, sorted(trained)), 12), "outputs": width, "looked at": f"{labels:,} labels"},
+                evidence={
+                    "labels": words.listed(map(str, sorted(trained)), 12),
+                    "outputs": width,
+                    "looked at": f"{labels:,} labels",
+                },
                 where=words.place_of(evidence, loss),
                 step=graph.step,
                 fix="look whether rows of these classes were lost, or give the model one output for each class",
@@ -201,7 +215,11 @@ class WrongLabels(Rule):
 
 def _ids(operation: Operation) -> bool:
     """Whether the target of a loss holds class ids."""
-    return len(operation.input_dtypes) > 1 and operation.input_dtypes[1].startswith(("int", "uint")) and bool(operation.facts.get("target"))
+    return (
+        len(operation.input_dtypes) > 1
+        and operation.input_dtypes[1].startswith(("int", "uint"))
+        and bool(operation.facts.get("target"))
+    )
 
 
 def _ends(seen: Seen) -> tuple[float, float] | None:
@@ -250,7 +268,11 @@ def _is_masked(graph: StepGraph, operation: Operation) -> bool:
 
 def _sets(evidence: Evidence, role: str) -> list[dict[str, Any]]:
     """What is known of the labels of each set that has this role."""
-    return [row.values["labels"] for row in evidence.facts("set") if row.values.get("role") == role and (row.values.get("labels") or {}).get("classes")]
+    return [
+        row.values["labels"]
+        for row in evidence.facts("set")
+        if row.values.get("role") == role and (row.values.get("labels") or {}).get("classes")
+    ]
 
 
 def _trained_labels(evidence: Evidence, seen: Seen, width: int) -> tuple[dict[int, int], bool]:
@@ -309,7 +331,8 @@ class SquaredClasses(Rule):
             message=f"If they are names of classes, their distance means nothing: this loss takes {first} for nearer to {first + 1} than to {last}, "
             "and an unsure model answers with a class in between. If they are an order or a count, nothing is wrong.",
             evidence={
-                "targets": ", ".join(f"{value}: {count:,}" for value, count in list(sorted(counts.items()))[:10]) + (" …" if len(counts) > 10 else ""),
+                "targets": ", ".join(f"{value}: {count:,}" for value, count in list(sorted(counts.items()))[:10])
+                + (" …" if len(counts) > 10 else ""),
                 "commonest and rarest": f"{max(counts.values()):,} and {min(counts.values()):,} times",
                 "outputs": loss.facts["columns"],
                 "seen in": words.steps([graph.step for graph, _ in seen]),
@@ -322,10 +345,18 @@ class SquaredClasses(Rule):
 
 def _are_classes(seen: Seen, counts: Mapping[int, int]) -> bool:
     """Whether the targets look like names of classes: some whole numbers from 0 or 1 without a gap, each about as common as the others."""
-    if any(not operation.facts.get("whole") or operation.facts["target_columns"] != 1 or operation.facts["columns"] != 1 for _, operation in seen):
+    if any(
+        not operation.facts.get("whole") or operation.facts["target_columns"] != 1 or operation.facts["columns"] != 1
+        for _, operation in seen
+    ):
         return False
     ends = _ends(seen)
-    if ends is None or ends[0] not in (0, 1) or not 3 <= len(counts) <= _MOST_CLASSES or ends[1] - ends[0] != len(counts) - 1:
+    if (
+        ends is None
+        or ends[0] not in (0, 1)
+        or not 3 <= len(counts) <= _MOST_CLASSES
+        or ends[1] - ends[0] != len(counts) - 1
+    ):
         return False
     return sum(counts.values()) >= 10 * len(counts) and min(counts.values()) >= _EVEN * max(counts.values())
 

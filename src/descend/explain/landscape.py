@@ -1,6 +1,7 @@
 """The landscape that a step goes down: exact for linear least squares, its steepest curvature for any other model."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -35,8 +36,8 @@ def landscape_of(recorded: RecordedStep, found: Replay) -> dict[str, Any] | None
     }
     if (
         not math.isnan(lr)
-        and recorded.optimizers
-        and all(_is_plain(each.kind, each.settings) for each in recorded.optimizers)
+        and (recorded.optimizers or recorded.by_hand is not None)
+        and all(is_plain(each.kind, each.settings) for each in recorded.optimizers)
     ):
         descent = land.descent(start.numpy(), lr)
         said["stable"] = descent.is_stable
@@ -48,16 +49,19 @@ def landscape_of(recorded: RecordedStep, found: Replay) -> dict[str, Any] | None
     return said
 
 
-def _is_plain(kind: str, settings: Any) -> bool:
+def is_plain(kind: str, settings: Mapping[str, Any]) -> bool:
+    """Whether an optimizer is plain gradient descent."""
     return kind in ("", "SGD") and not settings.get("momentum") and not settings.get("weight_decay")
 
 
 def _linear(recorded: RecordedStep, found: Replay) -> tuple[Tensor, Tensor, Tensor, Tensor | None] | None:
     """Rows, targets, weights (features, outputs) and bias where the loss is the mean squared error of one linear map."""
+    if len(found.losses) != 1:
+        return None
     products = [
         one
-        for one in found.worked.values()
-        if one.operation.name in ("matmul", "linear", "addmm", "mm", "mul") and one.operation.tracked
+        for index, one in found.worked.items()
+        if one.operation.name in ("matmul", "linear", "addmm", "mm", "mul") and index in found.followed
     ]
     named = [name for name in found.gradients if name in recorded.parameters]
     if not products or not 1 <= len(named) <= 2:
@@ -87,6 +91,4 @@ def _linear(recorded: RecordedStep, found: Replay) -> tuple[Tensor, Tensor, Tens
         return None
     output = x @ weight + (bias.reshape(1, -1) if bias is not None else 0)
     loss = float((output - y).square().mean())
-    return (
-        (x, y, weight, bias) if math.isclose(loss, float(found.worked[found.loss.index].output), rel_tol=1e-6) else None
-    )
+    return (x, y, weight, bias) if math.isclose(loss, found.loss, rel_tol=1e-6) else None

@@ -11,31 +11,42 @@ import torch
 from torch import Tensor
 
 from descend.errors import UsageError, did_you_mean
+from descend.explain.curvature import top_curvature
 from descend.explain.formulas.arguments import NotCovered
-from descend.explain.formulas.words import number
-from descend.explain.landscape import landscape_of
-from descend.explain.recorded import RecordedStep, recorded_step
-from descend.explain.replay import Replay, Worked, replay
-from descend.explain.update import update
-from descend.explain.verify import compare, compare_all, worst_kink
-from descend.numerics.differences import differences
+from descend.explain.formulas.words import equal, number
+from descend.explain.gradients import clip_to_come, clips_of, counted_losses, gradient_rows, verdict_on
+from descend.explain.landscape import is_plain, landscape_of
+from descend.explain.recorded import UNKNOWN, RecordedStep, recorded_step
+from descend.explain.replay import Replay, replay
+from descend.explain.sections import (
+    backward_sections,
+    data_sections,
+    forward_section,
+    loss_section,
+    recorded_section,
+    rows_of,
+)
+from descend.explain.update import moved, update
 from descend.record.reader import Reader
 
 Section = dict[str, Any]
 
-_FEW = 6  # numbers of a tensor that are shown one by one
-_MOST_FOR_DIFFERENCES = (
-    20_000_000  # numbers of all outputs: beyond that the loss takes too long to compute again and again
-)
-_NEAR = 1e-3  # a kink
+_SECONDS = 2.0  # that the curvature may take
+_MOST_PASSES = 8  # backward passes whose parts of a gradient are shown one by one
 
 
 def work_out(
-    reader: Reader, *, step: int | None = None, parameter: str | None = None, row: int | None = None
+    reader: Reader,
+    *,
+    step: int | None = None,
+    parameter: str | None = None,
+    row: int | None = None,
+    seconds: float = _SECONDS,
 ) -> dict[str, Any]:
     """Work one step out. ``step``: the first that was kept by itself; ``parameter``: the one with the largest gradient; ``row``: 0.
 
-    Raises RecordError for a step that was not kept, UsageError for a parameter or a row that the step does not have.
+    seconds: how long the search for the steepest curvature may take. Raises RecordError for a step that was not kept, UsageError
+    for a parameter or a row that the step does not have.
     """
     recorded = recorded_step(reader, step)
     chosen = _parameter(recorded, parameter)
@@ -45,327 +56,217 @@ def work_out(
         "step": recorded.step,
         "parameter": chosen,
         "row": row or 0,
-        "data": _data(recorded),
+        "data": data_sections(recorded),
         "notes": [],
     }
     try:
-        found = replay(recorded.graph, recorded.tensors)
+        found = replay(recorded.graph, recorded.tensors, counted_losses(recorded), recorded.parameters)
     except NotCovered as error:
-        worked["notes"].append(f"The step could not be computed once more: {error.what}.")
-        return worked | {
-            "forward": [],
-            "loss": None,
-            "backward": [],
-            "gradients": [],
-            **_update(recorded, chosen, None),
-        }
-    rows = _rows_of(found)
+        return worked | _as_recorded(recorded, chosen, error)
+    rows = rows_of(found)
     if row is not None and not 0 <= row < max(rows, 1):
         raise UsageError(f"step {recorded.step} has no row {row}", help=f"its batch has the rows 0 to {rows - 1}")
-    factor = _clipping(recorded, found)
-    path = _path(found, chosen)
-    entry = _entry(recorded, found, chosen)
-    if factor != 1:
-        worked["notes"].append(f"Gradients were clipped before the update: each was multiplied by {number(factor)}.")
-    worked |= {
-        "forward": [_forward(recorded, found, one, row or 0, rows) for one in found.worked.values()],
-        "loss": _loss(recorded, found),
-        "backward": [
-            _backward(recorded, found, one, path, chosen, entry, row or 0, rows)
-            for one in reversed(list(found.worked.values()))
-            if one.operation.index in path
+    return worked | _worked_out(recorded, found, chosen, row or 0, rows, seconds)
+
+
+def _worked_out(
+    recorded: RecordedStep, found: Replay, parameter: str, row: int, rows: int, seconds: float
+) -> dict[str, Any]:
+    clips, entry = clips_of(recorded, found), _entry(recorded, found, parameter)
+    first = found.losses[0]
+    shown = {first.index, *(each.index for each in found.graph.ancestors(first))}
+    verdict = verdict_on(recorded, found, parameter, entry, clips)
+    if verdict is not None and 1 < len(found.losses) <= _MOST_PASSES:
+        verdict["parts"] = _parts(recorded, found, parameter, entry)
+    landscape = landscape_of(recorded, found)
+    return {
+        "notes": _notes(recorded, found, [clip.factor for clip in clips], [clip.limit for clip in clips]),
+        "forward": [
+            forward_section(recorded, found, one, row, rows) for index, one in found.worked.items() if index in shown
         ],
-        "gradients": _gradients(recorded, found, factor),
-        "verdict": _verdict(recorded, found, chosen, entry, factor),
-        **_update(recorded, chosen, entry),
-        "landscape": landscape_of(recorded, found),
+        "loss": loss_section(recorded, found, row, rows),
+        "backward": backward_sections(recorded, found, parameter, entry, row, rows),
+        "gradients": gradient_rows(recorded, found, clips),
+        "verdict": verdict,
+        "update": _update(recorded, parameter, entry),
+        "zero": _zero(recorded),
+        "landscape": landscape,
+        "curvature": None if landscape is not None else _curvature(recorded, found, seconds),
     }
-    return worked
+
+
+def _as_recorded(recorded: RecordedStep, parameter: str, error: NotCovered) -> dict[str, Any]:
+    """What can be said of a step that could not be computed once more."""
+    loss = float(recorded.tensors["loss"]) if "loss" in recorded.tensors else None
+    gradient = recorded.tensors.get(f"gradient.{parameter}")
+    return {
+        "notes": [f"The step could not be computed once more: {error.what}. Its numbers are those of the record."],
+        "forward": [recorded_section(recorded, each) for each in recorded.graph.forward],
+        "loss": None if loss is None else {"value": loss, "recorded": loss, "passes": [loss], "term": None, "name": ""},
+        "backward": [],
+        "gradients": [],
+        "verdict": None,
+        "update": _update(recorded, parameter, _largest(gradient)),
+        "zero": _zero(recorded),
+        "landscape": None,
+        "curvature": None,
+    }
 
 
 def _parameter(recorded: RecordedStep, wanted: str | None) -> str:
-    known = [name for name in recorded.parameters if f"gradient.{name}" in recorded.tensors] or recorded.parameters
+    """The parameter to follow: the one asked for, else the one with the largest gradient."""
     if wanted is not None:
         if wanted not in recorded.parameters:
             raise UsageError(
                 f"step {recorded.step} has no parameter {wanted}{did_you_mean(wanted, recorded.parameters)}",
-                help=f"its parameters are {', '.join(recorded.parameters)}",
+                help=f"its parameters are {', '.join(recorded.parameters)}"
+                if recorded.parameters
+                else "the values of its parameters were not kept",
             )
         return wanted
     sizes = {
         name: float(recorded.tensors[f"gradient.{name}"].abs().max())
-        for name in known
-        if f"gradient.{name}" in recorded.tensors
+        for name in recorded.parameters
+        if f"gradient.{name}" in recorded.tensors and recorded.tensors[f"gradient.{name}"].numel()
     }
-    return max(sizes, key=lambda name: sizes[name]) if sizes else known[0] if known else ""
-
-
-def _data(recorded: RecordedStep) -> list[Section]:
-    names = {"batch.x": "x", "batch.y": "y"}
-    return [
-        {"name": names.get(name, name), **described(recorded.tensors[name])}
-        for name in ("batch.x", "batch.y", "batch.2", "batch.3")
-        if name in recorded.tensors
-    ]
-
-
-def described(tensor: Tensor) -> Section:
-    """Shape, type, and the numbers: all of a few, else least, most, mean and standard deviation."""
-    found: Section = {"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
-    if tensor.numel() <= _FEW:
-        return found | {"values": [float(each) for each in tensor.flatten()]}
-    values = tensor.double()
-    deviation, mean = torch.std_mean(values)
-    least, most = torch.aminmax(values)
-    return found | {"least": float(least), "most": float(most), "mean": float(mean), "std": float(deviation)}
-
-
-def _rows_of(found: Replay) -> int:
-    """How many rows the batch has: the longest first axis that most operations share."""
-    lengths = [one.output.shape[0] for one in found.worked.values() if one.output.ndim]
-    return max(set(lengths), key=lengths.count) if lengths else 0
-
-
-def _index(tensor: Tensor, row: int, rows: int) -> tuple[int, ...]:
-    """The entry that is shown: of this row where the first axis is the batch, else the first."""
-    if not tensor.ndim:
-        return ()
-    first = row if tensor.shape[0] == rows else 0
-    return (min(first, tensor.shape[0] - 1), *(0 for _ in tensor.shape[1:]))
-
-
-def _steepest(found: Replay, one: Worked, which: int, row: int, rows: int) -> tuple[int, ...]:
-    """Of this row of an input, the entry that the loss depends on most."""
-    given = one.operation.inputs[which]
-    gradient = found.worked[given].gradient if isinstance(given, int) and given in found.worked else None
-    if gradient is None or gradient.ndim < 2 or gradient.shape[0] != rows:
-        return _index(one.inputs[which], row, rows)
-    place = torch.unravel_index(gradient[row].abs().argmax(), gradient.shape[1:])
-    return (row, *(int(each) for each in place))
-
-
-def _forward(recorded: RecordedStep, found: Replay, one: Worked, row: int, rows: int) -> Section:
-    operation = one.operation
-    said = {
-        "name": operation.name,
-        "module": operation.module,
-        "file": operation.file,
-        "line": operation.line,
-        "source": recorded.line_of(operation.file, operation.line),
-        "formula": one.formula.text if one.formula is not None else "",
-        "why": one.why,
-        "inputs": [_input_name(recorded, found, each) for each in operation.inputs],
-        **described(one.output),
-        "entry": "",
-    }
-    if one.formula is not None and one.arguments is not None:
-        said["entry"] = one.formula.entry(_index(one.output, row, rows), one.arguments, one.output)
-    return said
-
-
-def _input_name(recorded: RecordedStep, found: Replay, given: int | str) -> str:
-    """What an input is called: a parameter, the batch, or the module or operation that made it."""
-    if isinstance(given, int):
-        operation = found.graph.operations[given]
-        if given in found.aside:
-            return _batch_name(recorded, found.aside[given]) or operation.name
-        return operation.module or operation.name
-    return _batch_name(recorded, found.leaves[given]) or given if given.startswith("outside.") else given
-
-
-def _batch_name(recorded: RecordedStep, tensor: Tensor) -> str:
-    """x or y, where the tensor is what the batch holds."""
-    for name in ("x", "y"):
-        kept = recorded.tensors.get(f"batch.{name}")
-        if kept is not None and kept.shape == tensor.shape and torch.equal(kept.double(), tensor.double()):
-            return name
-    return ""
-
-
-def _loss(recorded: RecordedStep, found: Replay) -> Section:
-    value = float(found.worked[found.loss.index].output)
-    shown = float(recorded.tensors["loss"]) if "loss" in recorded.tensors else math.nan
-    return {"value": value, "recorded": shown, "name": found.loss.name}
-
-
-def _path(found: Replay, parameter: str) -> set[int]:
-    """The operations between the loss and the parameter: those that would change with it."""
-    changed: set[int] = set()
-    for index, one in found.worked.items():
-        if any(each in changed if isinstance(each, int) else each == parameter for each in one.operation.inputs):
-            changed.add(index)
-    return changed
-
-
-def _backward(
-    recorded: RecordedStep,
-    found: Replay,
-    one: Worked,
-    path: set[int],
-    parameter: str,
-    entry: tuple[int, ...],
-    row: int,
-    rows: int,
-) -> Section:
-    """One link of the chain: how the gradient by the input on the way to the parameter follows from that by the output."""
-    inputs = one.operation.inputs
-    which = next(
-        (n for n, each in enumerate(inputs) if each == parameter or (isinstance(each, int) and each in path)), 0
-    )
-    said: Section = {
-        "name": one.operation.name,
-        "module": one.operation.module,
-        "by": _input_name(recorded, found, inputs[which]) if inputs else "",
-        "derivative": "",
-        "entry": "",
-        "why": one.why,
-    }
-    if one.formula is not None and one.arguments is not None and one.gradient is not None:
-        names = one.arguments.order
-        said["derivative"] = one.formula.derivatives.get(names[which], "") if which < len(names) else ""
-        index = entry if inputs[which] == parameter else _steepest(found, one, which, row, rows)
-        try:
-            said["entry"] = one.formula.entry_of_gradient(which, index, one.gradient, one.arguments, one.output)
-        except NotCovered as error:
-            said["why"] = error.what
-    return said
+    return max(sizes, key=lambda name: sizes[name]) if sizes else next(iter(recorded.parameters), "")
 
 
 def _entry(recorded: RecordedStep, found: Replay, parameter: str) -> tuple[int, ...]:
     """The entry of the parameter that is followed: that with the largest gradient."""
-    gradient = recorded.tensors.get(f"gradient.{parameter}")
-    if gradient is None:
-        gradient = found.gradients.get(parameter)
+    return _largest(recorded.tensors.get(f"gradient.{parameter}", found.gradients.get(parameter)))
+
+
+def _largest(gradient: Tensor | None) -> tuple[int, ...]:
     if gradient is None or not gradient.ndim:
         return ()
     place = torch.unravel_index(gradient.abs().argmax(), gradient.shape)
     return tuple(int(each) for each in place)
 
 
-def _clipping(recorded: RecordedStep, found: Replay) -> float:
-    """What clipping by norm multiplied every gradient with, before it was recorded."""
-    for each in recorded.happened:
-        if each["what"] == "clip" and each.get("how") == "norm" and each.get("norm", 0) > each.get("most", math.inf):
-            return float(each["most"]) / (float(each["norm"]) + 1e-6)
-    most = recorded.info.recipe.get("clip") if recorded.info.kind == "train" else None
-    if most:
-        norm = math.sqrt(
-            sum(float(found.gradients[name].square().sum()) for name in recorded.parameters if name in found.gradients)
+def _parts(recorded: RecordedStep, found: Replay, parameter: str, entry: tuple[int, ...]) -> list[float]:
+    """What each backward pass added to the entry."""
+    alone = [replay(recorded.graph, recorded.tensors, [one], recorded.parameters) for one in found.losses]
+    return [float(each.gradients[parameter][entry]) if parameter in each.gradients else 0.0 for each in alone]
+
+
+def _notes(recorded: RecordedStep, found: Replay, factors: list[float], limits: list[float]) -> list[str]:
+    notes = []
+    if len(found.losses) > 1:
+        notes.append(
+            f"The gradients of {len(found.losses)} backward passes add up. Forward and backward show the first;"
+            " the gradients below them are those of all."
         )
-        return min(1.0, float(most) / (norm + 1e-6))
-    return 1.0
-
-
-def _gradients(recorded: RecordedStep, found: Replay, factor: float) -> list[Section]:
-    """Every parameter's gradient beside its closed form."""
-    largest = max(
-        (float(one.abs().max()) for name, one in found.gradients.items() if name in recorded.parameters), default=0.0
-    )
-    rows = []
-    for name in recorded.parameters:
-        shown, closed = recorded.tensors.get(f"gradient.{name}"), found.gradients.get(name)
-        row: Section = {"parameter": name, "shape": list(recorded.tensors[f"before.{name}"].shape)}
-        if shown is not None:
-            row |= {"largest": float(shown.abs().max()), "norm": float(shown.double().norm())}
-        if shown is None or closed is None:
-            row |= {
-                "agrees": None,
-                "digits": None,
-                "why": "no gradient was recorded" if shown is None else "it takes no part in this loss",
-            }
-        else:
-            agreement = compare_all(shown, closed * factor, beside=largest)
-            row |= {
-                "agrees": agreement.agrees,
-                "digits": agreement.digits,
-                "why": "" if agreement.agrees else _why_not(recorded),
-            }
-        rows.append(row)
-    return rows
-
-
-def _why_not(recorded: RecordedStep) -> str:
-    """What may stand behind a gradient that is not that of this loss alone."""
-    backwards = [each for each in recorded.happened if each["what"] == "backward"]
-    if len(backwards) > 1:
-        return f"{len(backwards)} backward passes add up in it; only the first is worked out here"
-    if backwards and backwards[0].get("full"):
-        return "gradients of earlier steps were still in it: it was not cleared"
-    return ""
-
-
-def _verdict(recorded: RecordedStep, found: Replay, name: str, entry: tuple[int, ...], factor: float) -> Section | None:
-    """The chosen entry with both witnesses."""
-    shown, closed = recorded.tensors.get(f"gradient.{name}"), found.gradients.get(name)
-    if closed is None or name not in found.leaves:
-        return None
-    value = float(closed[entry]) * factor if shown is None else float(shown[entry])
-    size = sum(one.output.numel() for one in found.worked.values())
-    taken = None
-    if size <= _MOST_FOR_DIFFERENCES and factor == 1:
-        [taken] = differences(lambda changed: found.loss_with(name, changed), found.leaves[name], [entry])
-    margins = [
-        (one.operation.name, one.formula.margin(one.arguments))
-        for one in found.worked.values()
-        if one.formula is not None and one.arguments is not None
+    notes += [
+        f"Gradients were clipped before the update: each was multiplied by {number(factor)}."
+        for factor in factors
+        if factor != 1
     ]
-    without = next((one.why for one in found.worked.values() if one.why and one.operation.tracked), "")
-    largest = max((float(each.abs().max()) for each in found.gradients.values()), default=0.0)
-    verdict = compare(
-        value,
-        NotCovered(without) if without else float(closed[entry]) * factor,
-        taken,
-        largest=float(closed.abs().max()) * factor,
-        beside=largest,
-        dtype=shown.dtype if shown is not None else torch.float32,
-        kink_of=worst_kink(margins, _NEAR),
-    )
-    return {
-        "entry": list(entry),
-        "value": value,
-        "line": verdict.line(),
-        "agrees": verdict.agrees,
-        "digits": verdict.digits,
-    }
+    notes += [
+        f"Gradients were clipped before the update, to between {number(-limit)} and {number(limit)}."
+        for limit in limits
+        if math.isfinite(limit)
+    ]
+    if recorded.by_hand is not None:
+        notes.append("No backward pass: the script derives its gradients itself.")
+    return notes
 
 
-def _update(recorded: RecordedStep, name: str, entry: tuple[int, ...] | None) -> dict[str, Any]:
-    """The arithmetic of the update of the chosen entry, beside what the run made of it; and what was cleared."""
-    cleared = sum(int(each["cleared"]) for each in recorded.happened if each["what"] == "zero")
-    zero = {"cleared": cleared, "seen": any(each["what"] == "zero" for each in recorded.happened)}
+def _update(recorded: RecordedStep, name: str, entry: tuple[int, ...]) -> Section | None:
+    """The arithmetic of the update of one entry, beside what the run made of it."""
     gradient, before = recorded.tensors.get(f"gradient.{name}"), recorded.tensors.get(f"before.{name}")
-    if gradient is None or before is None or entry is None:
-        return {"update": None, "zero": zero}
-    optimizer = recorded.optimizer_of(name)
-    settings = {**optimizer.settings, **({} if math.isnan(recorded.lr) else {"lr": recorded.lr})}
-    found = update(
-        optimizer.kind, settings, float(before[entry]), float(gradient[entry]), _memory(recorded.tensors, name, entry)
-    )
     after = recorded.tensors.get(f"after.{name}")
+    if before is None or (gradient is None and after is None):
+        return None
+    optimizer, old = recorded.optimizer_of(name), float(before[entry])
     section: Section = {
         "optimizer": optimizer.kind,
         "entry": list(entry),
-        "old": float(before[entry]),
-        "gradient": float(gradient[entry]),
+        "old": old,
+        "gradient": None if gradient is None else float(gradient[entry]),
         "recorded": None if after is None else float(after[entry]),
-        "lines": [] if found is None else list(found.lines),
-        "new": None if found is None else found.new,
+        "lines": [],
+        "new": None,
         "agrees": None,
+        "why": "",
     }
-    if found is not None and after is not None and not math.isnan(found.new):
-        size = max(abs(found.new - float(before[entry])), abs(float(before[entry])) * 1e-3, 1e-12)
-        section["agrees"] = abs(found.new - float(after[entry])) <= 1e-3 * size + 1e-6 * abs(float(after[entry]))
-    return {"update": section, "zero": zero}
+    if after is not None:
+        section["shown"] = list(moved(old, float(after[entry])))
+    if gradient is None:
+        return section | {"why": "which gradient it takes cannot be told from the record"}
+    value, lines = _clipped_now(recorded, float(gradient[entry]))
+    found = update(optimizer.kind, recorded.settings_of(name), old, value, _memory(recorded.tensors, name, entry))
+    if found is None or math.isnan(found.new):
+        return section | {"why": _why_unknown(optimizer.kind)}
+    section |= {"lines": [*lines, *found.lines], "new": found.new}
+    if after is not None:
+        # What it was computed in rounds the result, and a little of the change before it.
+        rounding = 4 * torch.finfo(after.dtype).eps if after.is_floating_point() else 0.0
+        allowed = 1e-3 * abs(found.new - old) + rounding * max(abs(old), abs(found.new))
+        section["agrees"] = abs(found.new - float(after[entry])) <= allowed
+    return section
+
+
+def _why_unknown(kind: str) -> str:
+    if kind == UNKNOWN:
+        return "which optimizer it was is recorded when the program ends"
+    return (
+        "the learning rate is not known"
+        if not kind
+        else f"the arithmetic of {kind} with these settings is not known here"
+    )
+
+
+def _clipped_now(recorded: RecordedStep, gradient: float) -> tuple[float, list[str]]:
+    """The gradient as the update takes it, where it was recorded before it was clipped."""
+    clip = clip_to_come(recorded)
+    if clip is None:
+        return gradient, []
+    most, norm = clip
+    value = gradient * most / (norm + 1e-6)
+    text = f"g ← g·c/‖g‖ = {number(gradient)}·{number(most)}/{number(norm)}"
+    return value, [f"{equal(text, value)}   clipped: all gradients together have the norm {number(norm)}"]
+
+
+def _zero(recorded: RecordedStep) -> Section:
+    """What was cleared."""
+    if recorded.info.kind == "train":
+        written_anew = (
+            recorded.info.recipe.get("gradients") == "by-hand" and recorded.info.recipe.get("accumulate") == 1
+        )
+        return {"cleared": 0 if written_anew else len(recorded.parameters), "seen": True, "written_anew": written_anew}
+    zeros = [each for each in recorded.happened if each["what"] == "zero"]
+    return {"cleared": sum(int(each["cleared"]) for each in zeros), "seen": bool(zeros), "written_anew": False}
 
 
 def _memory(tensors: Mapping[str, Tensor], name: str, entry: tuple[int, ...]) -> dict[str, float]:
+    """What the optimizer remembers of the entry before the update."""
     found = {}
     for key, tensor in tensors.items():
-        if key.startswith("state_before.") and key.endswith(f".{name}"):
-            kind = key.removeprefix("state_before.").removesuffix(f".{name}")
-            found[kind] = (
-                float(tensor[entry]) if tensor.ndim == len(entry) and tensor.ndim else float(tensor.flatten()[0])
-            )
-        elif key == "state_before.steps":
+        if key == "state_before.steps":
             found["steps"] = float(tensor)
+        elif key.startswith("state_before.") and key.endswith(f".{name}"):
+            kind = key.removeprefix("state_before.").removesuffix(f".{name}")
+            of_entry = tensor.ndim and tensor.shape == tensors[f"before.{name}"].shape
+            found[kind] = float(tensor[entry] if of_entry else tensor.flatten()[0])
     return found
+
+
+def _curvature(recorded: RecordedStep, found: Replay, seconds: float) -> Section:
+    """The steepest direction of the loss, for models that are not linear least squares."""
+    top = top_curvature(found, recorded.parameters, seconds)
+    if isinstance(top, str):
+        return {"value": None, "why": top}
+    plain = bool(recorded.optimizers or recorded.by_hand) and all(
+        is_plain(each.kind, each.settings) for each in recorded.optimizers
+    )
+    return {
+        "value": top.value,
+        "residual": top.residual,
+        "products": top.products,
+        "converged": top.converged,
+        "largest_stable_lr": 2 / top.value if top.value > 0 else None,
+        "lr": None if math.isnan(recorded.lr) else recorded.lr,
+        "plain": plain,
+        "why": "",
+    }

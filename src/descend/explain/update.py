@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from descend.explain.formulas.words import MINUS, bracketed, number, plus, times
+from descend.explain.formulas.words import MINUS, bracketed, equal, number, plus, times
 
 Memory = Mapping[str, float]
 """What the optimizer remembers of this entry, by the names that a snapshot has for it."""
@@ -45,17 +45,17 @@ def moved(old: float, new: float) -> tuple[str, str]:
     change = abs(new - old)
     if not math.isfinite(change) or not 1e-4 <= max(abs(old), abs(new)) < 1e6:
         return number(old), number(new)
-    decimals = 0 if change == 0 else max(0, 3 - math.floor(math.log10(change)))
-    return _to(old, min(decimals, 12)), _to(new, min(decimals, 12))
+    decimals = 3 if change == 0 else min(12, max(3, 3 - math.floor(math.log10(change))))
+    return _with_decimals(old, decimals), _with_decimals(new, decimals)
 
 
-def _to(value: float, decimals: int) -> str:
-    """With so many decimals at most, and no fewer than ``number`` would give."""
+def _with_decimals(value: float, decimals: int) -> str:
+    """With at least so many decimals, unless fewer say it exactly."""
     usual = number(value)
-    if "e" in usual or value == int(value):
+    if "e" in usual or math.isclose(float(usual.replace(",", "").replace(MINUS, "-")), value, rel_tol=1e-7):
         return usual
-    text = f"{value:,.{decimals}f}".replace("-", MINUS)
-    return text if len(text) > len(usual) and number(float(f"{value:.4g}")) != number(value) else usual
+    own = 3 - math.floor(math.log10(abs(value)))
+    return f"{value:,.{max(decimals, own)}f}".replace("-", MINUS)
 
 
 def _decayed(settings: Mapping[str, Any], old: float, gradient: float, lines: list[str]) -> float:
@@ -63,7 +63,7 @@ def _decayed(settings: Mapping[str, Any], old: float, gradient: float, lines: li
     if not decay:
         return gradient
     found = gradient + decay * old
-    lines.append(f"g ← g + λ·θ = {number(gradient)} + {times(decay, old)} = {number(found)}")
+    lines.append(f"g ← g + λ·θ = {number(gradient)}{plus(times(decay, old))} = {number(found)}")
     return found
 
 
@@ -75,18 +75,20 @@ def _descent(settings: Mapping[str, Any], lr: float, old: float, gradient: float
         before = _first(memory, "momentum_buffer", "velocity")
         kept = 1 - float(settings.get("dampening") or 0.0)
         velocity = gradient if before is None else momentum * before + kept * gradient
-        said = number(gradient) if before is None else f"{times(momentum, before)} + {times(kept, gradient)}"
-        lines.append(f"v ← {'g' if before is None else 'μ·v + g'} = {said} = {number(velocity)}")
+        said = number(gradient) if before is None else f"{times(momentum, before)}{plus(times(kept, gradient))}"
+        rule = "g" if before is None else "μ·v + g" if kept == 1 else "μ·v + (1−d)·g"
+        lines.append(f"v ← {equal(f'{rule} = {said}', velocity) if said != number(velocity) else f'{rule} = {said}'}")
         if settings.get("nesterov"):
             lines.append(
-                f"g ← g + μ·v = {number(gradient)} + {times(momentum, velocity)} = {number(gradient + momentum * velocity)}"
+                f"g ← g + μ·v = {number(gradient)}{plus(times(momentum, velocity))} = {number(gradient + momentum * velocity)}"
             )
             gradient += momentum * velocity
         else:
             gradient = velocity
     new = old - lr * gradient
     direction = "g" if not momentum or settings.get("nesterov") else "v"
-    lines.append(f"θ ← θ − lr·{direction} = {number(old)} − {number(lr)}·{bracketed(gradient)} = {number(new)}")
+    shown, after = moved(old, new)
+    lines.append(f"θ ← θ − lr·{direction} = {shown} − {times(lr, gradient)} = {after}")
     return Update(f"θ ← θ − lr·{direction}", tuple(lines), new)
 
 
@@ -97,24 +99,26 @@ def _adam(kind: str, settings: Mapping[str, Any], lr: float, old: float, gradien
     if kind == "AdamW":
         decay = float(settings.get("weight_decay") or 0.0)
         if decay:
-            lines.append(f"θ ← θ − lr·λ·θ = {number(old)} − {times(lr, decay, old)} = {number(old - lr * decay * old)}")
-            old -= lr * decay * old
+            shrunk = old - lr * decay * old
+            before, after = moved(old, shrunk)
+            lines.append(f"θ ← θ − lr·λ·θ = {before} − {times(lr, decay, old)} = {after}")
+            old = shrunk
     else:
         gradient = _decayed(settings, old, gradient, lines)
     step = int(_first(memory, "step", "steps") or 0) + 1
     m, v = _first(memory, "exp_avg", "mean") or 0.0, _first(memory, "exp_avg_sq", "square") or 0.0
     mean, square = beta1 * m + (1 - beta1) * gradient, beta2 * v + (1 - beta2) * gradient**2
-    lines.append(f"m ← β₁·m + (1−β₁)·g = {times(beta1, m)} + {times(1 - beta1, gradient)} = {number(mean)}")
+    lines.append(f"m ← β₁·m + (1−β₁)·g = {times(beta1, m)}{plus(times(_rest(beta1), gradient))} = {number(mean)}")
     lines.append(
-        f"v ← β₂·v + (1−β₂)·g² = {times(beta2, v)} + {number(1 - beta2)}·{bracketed(gradient)}² = {number(square)}"
+        f"v ← β₂·v + (1−β₂)·g² = {times(beta2, v)} + {number(_rest(beta2))}·{bracketed(gradient)}² = {number(square)}"
     )
     corrected, spread = mean / (1 - beta1**step), square / (1 - beta2**step)
     lines.append(f"m̂ = m/(1−β₁ᵗ) = {number(mean)}/(1 − {number(beta1)}^{step}) = {number(corrected)}")
     lines.append(f"v̂ = v/(1−β₂ᵗ) = {number(square)}/(1 − {number(beta2)}^{step}) = {number(spread)}")
     new = old - lr * corrected / (math.sqrt(spread) + epsilon)
+    before, after = moved(old, new)
     lines.append(
-        f"θ ← θ − lr·m̂/(√v̂ + ε) = {number(old)} − {number(lr)}·{bracketed(corrected)}/(√{number(spread)} + {number(epsilon)})"
-        f" = {number(new)}"
+        f"θ ← θ − lr·m̂/(√v̂ + ε) = {before} − {times(lr, corrected)}/(√{number(spread)} + {number(epsilon)}) = {after}"
     )
     return Update("θ ← θ − lr·m̂/(√v̂ + ε)", tuple(lines), new)
 
@@ -126,21 +130,22 @@ def _rmsprop(settings: Mapping[str, Any], lr: float, old: float, gradient: float
     v = memory.get("square_avg", 0.0)
     square = alpha * v + (1 - alpha) * gradient**2
     lines.append(
-        f"v ← α·v + (1−α)·g² = {times(alpha, v)} + {number(1 - alpha)}·{bracketed(gradient)}² = {number(square)}"
+        f"v ← α·v + (1−α)·g² = {times(alpha, v)} + {number(_rest(alpha))}·{bracketed(gradient)}² = {number(square)}"
     )
     change = gradient / (math.sqrt(square) + epsilon)
     momentum = float(settings.get("momentum") or 0.0)
     if momentum:
         before = memory.get("momentum_buffer", 0.0)
+        kept = momentum * before
         lines.append(
-            f"b ← μ·b + g/(√v + ε) = {times(momentum, before)} + {number(change)} = {number(momentum * before + change)}"
+            f"b ← μ·b + g/(√v + ε) = {times(momentum, before)}{plus(number(change))} = {number(kept + change)}"
         )
-        change += momentum * before
+        change += kept
     new = old - lr * change
-    lines.append(
-        f"θ ← θ − lr·{'b' if momentum else 'g/(√v + ε)'} = {number(old)} − {times(lr, change)} = {number(new)}"
-    )
-    return Update("θ ← θ − lr·g/(√v + ε)", tuple(lines), new)
+    direction = "b" if momentum else "g/(√v + ε)"
+    shown, after = moved(old, new)
+    lines.append(f"θ ← θ − lr·{direction} = {shown} − {times(lr, change)} = {after}")
+    return Update(f"θ ← θ − lr·{direction}", tuple(lines), new)
 
 
 def _adagrad(settings: Mapping[str, Any], lr: float, old: float, gradient: float, memory: Memory) -> Update:
@@ -149,11 +154,18 @@ def _adagrad(settings: Mapping[str, Any], lr: float, old: float, gradient: float
     before = memory.get("sum", 0.0)
     total = before + gradient**2
     lines.append(f"s ← s + g² = {number(before)} + {bracketed(gradient)}² = {number(total)}")
-    new = old - lr * gradient / (math.sqrt(total) + float(settings.get("eps", 1e-10)))
+    epsilon = float(settings.get("eps", 1e-10))
+    new = old - lr * gradient / (math.sqrt(total) + epsilon)
+    shown, after = moved(old, new)
     lines.append(
-        f"θ ← θ − lr·g/(√s + ε) = {minus(old, lr * gradient / math.sqrt(total) if total else 0.0)} = {number(new)}"
+        f"θ ← θ − lr·g/(√s + ε) = {shown} − {times(lr, gradient)}/(√{number(total)} + {number(epsilon)}) = {after}"
     )
     return Update("θ ← θ − lr·g/(√s + ε)", tuple(lines), new)
+
+
+def _rest(share: float) -> float:
+    """1 − share, for showing: without the rounding of float64 that would be shown as idle zeros."""
+    return round(1 - share, 12)
 
 
 def _first(memory: Memory, *names: str) -> float | None:

@@ -64,6 +64,12 @@ class OperationRecorder:
             recording.whole = is_snapshot(step)
             self._steps[thread] = recording
 
+    def mute(self, muted: bool) -> None:
+        """Hear nothing of this thread's step while an optimizer of PyTorch's is at work."""
+        recording = self._steps.get(threading.get_ident())
+        if recording is not None:
+            recording.muted = muted
+
     def outside(self) -> dict[str, Tensor]:
         """Of this thread's step, where it is kept in full: the nameless tensors that were there before it, as it found them; and
         the masks of its dropouts, ``mask.<number>`` by the number of the operation."""
@@ -186,6 +192,7 @@ class Recording:
     measure: "Measure | None" = None
     whole: bool = False  # the step is kept in full: its tensors from outside are copied
     full: bool = False
+    muted: bool = False  # an optimizer of PyTorch's is at work: its operations are not the script's
     calls: list[tuple[nn.Module, _Owner]] = field(default_factory=list)  # of modules that have not returned yet
     _rows: list[_Row] = field(default_factory=list)
     _makers: Makers = field(default_factory=Makers)
@@ -203,8 +210,10 @@ class Recording:
 
     def heard(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, frame: FrameType) -> None:
         """Keep one operation, unless it computes nothing."""
-        if name in ABOUT_TENSORS:
+        if self.muted or name in ABOUT_TENSORS:
             return
+        if name == "grad" and isinstance(output, tuple):  # torch.autograd.grad
+            name, args, output = "backward", args[:1], None
         if name in ("data", "grad") and args and isinstance(args[0], Tensor):
             self._read_from(args[0], name, output)
             return

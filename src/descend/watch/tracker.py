@@ -254,11 +254,15 @@ class Tracker(QuickSteps):
             at = _clock()
             detail.timeline.begins(at, "update")
             detail.update_begins(optimizer, self.observer.places.nearest(frame))
+            if self.observer.recorder is not None and not closure and _is_pytorchs(optimizer):
+                self.observer.recorder.mute(True)
             detail.timeline.resume()
             detail.cost += _clock() - at
 
     @hidden
     def update_ends(self, optimizer: Optimizer, frame: FrameType | None) -> None:
+        if self.detail is not None and self.observer.recorder is not None:
+            self.observer.recorder.mute(False)
         pending = self.pending
         self.optimizing = False
         if not pending:
@@ -301,3 +305,8 @@ class Tracker(QuickSteps):
     def zero_ends(self, frame: FrameType | None) -> None:
         if self.detail is not None:
             self.detail.timeline.ends(_clock(), "zero", self.observer.places.place(frame))
+
+
+def _is_pytorchs(optimizer: Optimizer) -> bool:
+    """Whether its ``step`` is PyTorch's own; what one of the script's computes is the script's."""
+    return type(optimizer).__module__.startswith("torch.optim")

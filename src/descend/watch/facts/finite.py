@@ -69,11 +69,11 @@ def _origin(loss: Any) -> dict[str, Any]:
         outside = [each for each in inputs.values() if not _is_finite(each)]
         if outside:
             known_bad = [each for each in made if each is not None and finite.get(each) is False]
-            if not known_bad and None in made and all(finite.get(each, True) for each in made if each is not None):
+            if not known_bad and None in made:
                 found = {"data": True, "operation": word, "nth": place}
                 continue
             for each in made:  # whatever made it did not keep it: it is the one
-                if each is not None and finite.get(each) is None:
+                if each is not None and finite.get(each) is None and not hasattr(each, "variable"):
                     found = {"operation": word_of(each), "nth": max(0, counted.get(word_of(each), 1) - 1)}
                     break
             continue

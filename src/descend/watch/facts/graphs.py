@@ -13,7 +13,7 @@ _MOST = 5_000  # nodes of one graph
 _COPIES = frozenset(["ToCopy", "Clone"])
 _FACTORS = frozenset(["Div", "Mul"])
 _LONGEST = 12  # nodes from the loss on that have one input only
-_MEAN, _SUM = 1, 2  # as PyTorch's losses number them
+_REDUCED = {1: "mean", 2: "sum"}  # as PyTorch's losses number it
 
 
 @dataclass(slots=True)
@@ -43,10 +43,12 @@ def ages_of(loss: Tensor, updated: Mapping[int, int]) -> Ages | None:
     updated: by identity of a leaf, the number of the newest graph there was when it was updated.
     """
     uses = dict[int, _Uses]()
-    waiting, seen = [loss.grad_fn], {loss.grad_fn}
+    root: Any = loss.grad_fn
+    waiting: list[Any] = [root]
+    seen = {root}
     while waiting:
         node = waiting.pop()
-        for each, _ in node.next_functions:  # type: ignore[union-attr]
+        for each, _ in node.next_functions:
             if each is None:
                 continue
             if type(each).__name__ == "AccumulateGrad":
@@ -79,7 +81,7 @@ def factor_of(loss: Tensor, *, skip: bool = False) -> tuple[float, str]:
             how = how or kind.lower()
         else:
             reduction = getattr(node, "_saved_reduction", None)
-            how = how or {_MEAN: "mean", _SUM: "sum"}.get(reduction, "")
+            how = how or (_REDUCED.get(reduction, "") if isinstance(reduction, int) else "")
     return factor, how
 
 

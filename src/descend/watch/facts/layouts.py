@@ -28,13 +28,54 @@ from descend.watch.variables import variables_of
 
 _CHANGES = frozenset(["view", "reshape", "view_as", "reshape_as", "unflatten"])
 _NUMBER_BY_NUMBER = frozenset(
-    "add add_ sub sub_ mul mul_ truediv div div_ pow sqrt abs log log1p clamp nan_to_num float double half to type clone "
-    "contiguous detach cpu cuda requires_grad_".split()
+    [
+        "add",
+        "add_",
+        "sub",
+        "sub_",
+        "mul",
+        "mul_",
+        "truediv",
+        "div",
+        "div_",
+        "pow",
+        "sqrt",
+        "abs",
+        "log",
+        "log1p",
+        "clamp",
+        "nan_to_num",
+        "float",
+        "double",
+        "half",
+        "to",
+        "type",
+        "clone",
+        "contiguous",
+        "detach",
+        "cpu",
+        "cuda",
+        "requires_grad_",
+    ]
 )
 _TAKES_ROWS = frozenset(["getitem", "index_select", "narrow", "split", "chunk", "tensor_split", "unbind"])
 _COMPARES = frozenset(
-    "sub rsub mul eq getitem gather mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss binary_cross_entropy "
-    "binary_cross_entropy_with_logits".split()
+    [
+        "sub",
+        "rsub",
+        "mul",
+        "eq",
+        "getitem",
+        "gather",
+        "mse_loss",
+        "l1_loss",
+        "smooth_l1_loss",
+        "huber_loss",
+        "cross_entropy",
+        "nll_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+    ]
 )
 """Operations in which what was computed from the data meets what it should be."""
 _SAVED_TARGETS = (
@@ -343,7 +384,10 @@ def _variable_like(y: Tensor, frame: FrameType | None) -> Tensor:
     variables = variables_of(frame) if frame is not None else {}
     for value in variables.values():
         alike = type(value) is Tensor and not value.requires_grad and value.is_floating_point() and value.ndim
-        if alike and value.numel() == y.numel():
-            if torch.allclose(value.detach().cpu().double().reshape(y.shape), y, 1e-4, 1e-5):
-                return value
+        if (
+            alike
+            and value.numel() == y.numel()
+            and torch.allclose(value.double().cpu().reshape(y.shape), y, 1e-4, 1e-5)
+        ):
+            return value
     return y

@@ -168,7 +168,7 @@ def _parameters(
         owner, attribute = type(module).__name__, ""
     for name, parameter in module._parameters.items():  # noqa: SLF001 - parameters() may be the user's own
         if parameter is not None and parameter.requires_grad:
-            reference = weakref.ref(parameter)
+            reference: weakref.ref[Tensor] = weakref.ref(parameter)
             yield (
                 parameter,
                 _Part(

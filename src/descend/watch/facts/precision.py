@@ -3,7 +3,7 @@
 Told as the fact ``underflow`` in steps that are looked at and whose graph computes in float16: ``numbers``: how many gradients;
 ``zero``: the share that is exactly zero; ``tiny``: the share of the others that is below the smallest normal number of float16, 6.1e-5, where
 digits are lost; ``least``: the smallest that is not zero; ``half``: how many parameters are float16 themselves; ``worst``: the name of the
-parameter with most zeros, and its share ``worst_zero``.
+parameter with most zeros, and its share ``worst_zero``; ``parameters``: name, ``zero`` and ``tiny`` of each of the first 64.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from descend.watch.facts.walk import kind_of, nodes_of, saved
 
 _NORMAL = 2.0**-14  # the smallest number of float16 that has all its digits
 _LOOKS = 20
+_SHOWN = 64
 
 
 class Precision(Collector):
@@ -71,6 +72,7 @@ class Precision(Collector):
                 "half": self._half,
                 "worst": worst[0],
                 "worst_zero": worst[1] / worst[4],
+                "parameters": [[row[0], row[1] / row[4], row[2] / max(1.0, row[4] - row[1])] for row in rows[:_SHOWN]],
             },
         )
 

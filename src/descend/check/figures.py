@@ -1,0 +1,210 @@
+"""Printed figures that are not what they are called: D503."""
+
+import ast
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from descend.check import words
+from descend.check.evidence import Evidence
+from descend.check.figures_sums import Source, Stretch, by_epoch, by_print, of_evaluations
+from descend.check.figures_ways import Formula, Name, Wrong, proper, right_ways, short_batch, wrong_ways
+from descend.check.finding import CannotCheck, Finding
+from descend.check.rule import Rule
+from descend.record.rows import PrintedRow
+
+PRINTED, MEAN = "printed", "mean of its batches"
+"""What the evidence calls the printed figure and what it should have been."""
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:[eE][-+]?\d+)?(?![\d.]*\w)")
+_ANY_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_DIFFERENT = 0.02  # of what it should be: a figure closer to it misleads nobody
+_SHORT_BATCH = 0.005  # the same where a short last batch makes the difference
+_PROVEN = 6  # digits that have to agree in all lines together
+_FEWEST = 4  # that have to agree at all
+_PRECISION = 6  # digits that a number of single precision has
+_MOST_LINES = 2_000  # of one place that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One number of a printed line."""
+
+    row: PrintedRow
+    text: str
+    value: float
+    label: str  # what stands before it
+    percent: bool  # a % follows
+
+    @property
+    def digits(self) -> int:
+        """Significant digits, as far as a number of single precision has them."""
+        plain = self.text.lower().partition("e")[0].lstrip("-").replace(".", "").lstrip("0")
+        return min(len(plain), _PRECISION)
+
+    def agrees(self, value: float) -> bool:
+        """Whether it is this value, or as many percent, rounded as it was printed."""
+        return self._is(value) or (self.percent and self._is(100 * value))
+
+    def _is(self, value: float) -> bool:
+        mantissa, _, exponent = self.text.lower().partition("e")
+        unit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+        return math.isfinite(value) and abs(self.value - value) <= 0.5001 * unit + 1e-6 * abs(value)
+
+
+Pairs = Sequence[tuple[_Shown, Stretch]]
+
+
+class NotWhatItSays(Rule):
+    """A printed loss or accuracy is a sum, is divided by the wrong number, is an old one, or is of one batch alone."""
+
+    code = "D503"
+    highest = "bug"
+    name = "a printed figure is not what its name says"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        if not len(evidence.steps):
+            raise CannotCheck("no step was taken")
+        if not evidence.printed:
+            raise CannotCheck("the script printed nothing")
+        epochs = by_epoch(evidence)
+        evaluations = list(of_evaluations(evidence))
+        said: set[tuple[str | None, int | None]] = set()
+        for series in _series(evidence):
+            place = (series[0].row.file, series[0].row.line)
+            if place in said:
+                continue
+            sources = [by_print(evidence, [shown.row.step for shown in series])]
+            sources = [*([epochs] if epochs is not None else []), *evaluations, *sources]
+            finding = _examine(evidence, series, sources)
+            if finding is not None:
+                said.add(place)
+                yield finding
+
+    def clean(self, evidence: Evidence) -> str:
+        number = len(evidence.printed)
+        return f"no printed figure is another than its name says ({number:,} line{'s' if number > 1 else ''})"
+
+
+def _series(evidence: Evidence) -> list[list[_Shown]]:
+    """The numbers that stand at the same place of lines that are alike, in their order."""
+    found: defaultdict[tuple[str | None, int | None, str, int], list[_Shown]] = defaultdict(list)
+    for row in evidence.printed:
+        alike, end = _ANY_NUMBER.sub("#", row.text), 0
+        for position, match in enumerate(_NUMBER.finditer(row.text)):
+            label, end = row.text[end : match.start()], match.end()
+            percent = row.text[end : end + 2].lstrip().startswith("%")
+            series = found[row.file, row.line, alike, position]
+            if row.step > 0 and len(series) < _MOST_LINES and (not series or series[-1].row.step < row.step):
+                series.append(_Shown(row, match[0], float(match[0]), label, percent))
+    return [series for series in found.values() if series]
+
+
+def _examine(evidence: Evidence, series: Sequence[_Shown], sources: Sequence[Source]) -> Finding | None:
+    """What is wrong with the numbers of one place of a line; None where they are right, or where nobody knows what they are."""
+    name = _name_of(evidence, series[0])
+    known = [(source, pairs) for source in sources if (pairs := _pairs(series, source))]
+    for source, pairs in known:
+        if any(_all_are(pairs, formula) for formula in right_ways(source, name)):
+            return _of_short_batches(evidence, source, pairs)
+    for source, pairs in known:
+        for wrong in wrong_ways(source, name):
+            applies = [(shown, stretch) for shown, stretch in pairs if _value(wrong.formula, stretch) is not None]
+            if not applies or not _all_are(applies, wrong.formula):
+                continue
+            first = [pair for pair in pairs if pair not in applies]
+            if wrong.needs_first and not any(_all_are(first, each) for each in right_ways(source, name)):
+                continue
+            telling = [pair for pair in applies if _misleads(*pair, source)]
+            digits = sum(shown.digits for shown, _ in telling)
+            if digits >= _FEWEST and 2 * len(telling) >= len(applies):
+                finding = _finding(evidence, source, telling, wrong)
+                return finding if digits >= _PROVEN else finding.at_most("likely")
+    return None
+
+
+def _pairs(series: Sequence[_Shown], source: Source) -> Pairs:
+    """Each number with the batches it would speak of; nothing where it is printed at other steps too."""
+    found = [(shown, source.stretches[shown.row.step]) for shown in series if shown.row.step in source.stretches]
+    return found if len(found) == len(series) else []
+
+
+def _all_are(pairs: Pairs, formula: Formula) -> bool:
+    return all((value := _value(formula, stretch)) is not None and shown.agrees(value) for shown, stretch in pairs)
+
+
+def _value(formula: Formula, stretch: Stretch) -> float | None:
+    try:
+        return formula(stretch)
+    except (ZeroDivisionError, OverflowError):
+        return None
+
+
+def _misleads(shown: _Shown, stretch: Stretch, source: Source) -> bool:
+    """Whether the number is far enough from what it should be."""
+    should = proper(stretch.sums, source)
+    value = shown.value / 100 if shown.percent else shown.value
+    near = min(abs(value - should), abs(shown.value - should))
+    return math.isfinite(should) and near > _DIFFERENT * abs(should) and not shown.agrees(should)
+
+
+def _of_short_batches(evidence: Evidence, source: Source, pairs: Pairs) -> Finding | None:
+    """The means of batch means among them that a short last batch moves by enough to be seen."""
+    moved = [
+        (shown, stretch)
+        for shown, stretch in pairs
+        if 0 < stretch.sums.last_rows < stretch.sums.first_rows
+        and not source.counts
+        and not shown.agrees(stretch.sums.mean_of_rows)
+        and abs(stretch.sums.mean - stretch.sums.mean_of_rows) > _SHORT_BATCH * abs(stretch.sums.mean_of_rows)
+    ]
+    if 2 * len(moved) < len(pairs) or not moved or sum(shown.digits for shown, _ in moved) < _FEWEST:
+        return None
+    return _finding(evidence, source, moved, short_batch(moved[-1][1]))
+
+
+def _finding(evidence: Evidence, source: Source, telling: Pairs, wrong: Wrong) -> Finding:
+    shown, stretch = telling[-1]
+    should = proper(stretch.sums, source)
+    what = wrong.said(wrong.what, stretch)
+    facts: dict[str, Any] = {
+        PRINTED: f"{shown.text}{' %' if shown.percent else ''} (after step {shown.row.step:,})",
+        "which is": what,
+        MEAN: should,
+    }
+    if len(telling) > 1:
+        facts["the same in"] = f"{len(telling):,} printed lines"
+    return Finding(
+        code=NotWhatItSays.code,
+        level=wrong.level,
+        title=f"the printed {shown.text}{' %' if shown.percent else ''} is {what}; it should be {_like(shown, should)}",
+        message=wrong.cost,
+        evidence=facts,
+        where=evidence.place(shown.row.file, shown.row.line),
+        step=telling[0][0].row.step,
+        fix=wrong.said(wrong.fix, stretch),
+    )
+
+
+def _like(shown: _Shown, value: float) -> str:
+    return f"{words.number(100 * value)} %" if shown.percent else words.number(value)
+
+
+def _name_of(evidence: Evidence, shown: _Shown) -> Name:
+    """The words before a number; where there are none, those of the line that printed it."""
+    label = shown.label if any(each.isalpha() for each in shown.label) else ""
+    if not re.search("[a-z]", _ANY_NUMBER.sub("", label.lower()).replace("epoch", "").replace("tensor", "")):
+        label += " " + _identifiers(evidence, shown.row)
+    return Name(label.lower().replace("_", " "), _ANY_NUMBER.sub("", shown.row.text).lower())
+
+
+def _identifiers(evidence: Evidence, row: PrintedRow) -> str:
+    statement = evidence.statement(row.file, row.line) if row.file and row.line else None
+    names = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)] if statement is not None else []
+    return " ".join(names)
+
+
+RULES: tuple[type[Rule], ...] = (NotWhatItSays,)

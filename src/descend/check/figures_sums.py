@@ -1,0 +1,176 @@
+"""What a printed figure may have been made from: sums over the batches of an epoch or of an evaluation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import isfinite
+from typing import Any, Literal
+
+from descend.check.evidence import Evidence
+
+Kind = Literal["training", "evaluation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Numbers of some consecutive batches, summed up. ``rows`` is 0 where they are not known."""
+
+    count: int
+    total: float
+    weighted: float  # each times the rows of its batch
+    rows: int
+    first_rows: int
+    last_rows: int
+    first: float
+    last: float
+
+    @property
+    def mean(self) -> float:
+        """Each batch counts the same."""
+        return self.total / self.count
+
+    @property
+    def mean_of_rows(self) -> float:
+        """Each row counts the same; the plain mean where rows are not known."""
+        return self.weighted / self.rows if self.rows else self.mean
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(
+            self.count + other.count,
+            self.total + other.total,
+            self.weighted + other.weighted,
+            self.rows + other.rows if self.rows and other.rows else 0,
+            self.first_rows,
+            other.last_rows,
+            self.first,
+            other.last,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The batches that a figure printed after ``step`` would speak of, and the stretches of the same training before it."""
+
+    step: int
+    sums: Sums
+    before: tuple[Sums, ...]
+    is_epoch: bool  # known to be one
+    number: int  # of the epoch or evaluation, from 1
+
+    @property
+    def so_far(self) -> Sums:
+        """This one and all before it."""
+        return reduce(lambda one, other: one + other, (*self.before, self.sums))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where figures of some kind come from: by the step after which they can be printed."""
+
+    kind: Kind
+    stretches: dict[int, Stretch]
+    is_mean: bool = False  # each number is known to be a mean over the rows of its batch
+    counts: bool = False  # each number is whole: something is counted
+
+
+def training_sums(evidence: Evidence, first: int, last: int) -> Sums:
+    """The losses of the steps ``first`` … ``last``, counted from 1."""
+    losses, rows = evidence.steps.loss[first - 1 : last], evidence.steps.rows[first - 1 : last]
+    known = all(rows)
+    weighted = sum(loss * number for loss, number in zip(losses, rows, strict=True))
+    return Sums(
+        len(losses),
+        sum(losses),
+        weighted if known else 0.0,
+        sum(rows) if known else 0,
+        rows[0],
+        rows[-1],
+        losses[0],
+        losses[-1],
+    )
+
+
+def by_epoch(evidence: Evidence) -> Source | None:
+    """The steps of each epoch, where epochs were told; None where they were not, or where there is one only."""
+    epochs = evidence.steps.epoch
+    if not epochs or min(epochs) < 1:
+        return None
+    ends = [step for step in range(1, len(epochs) + 1) if step == len(epochs) or epochs[step] != epochs[step - 1]]
+    if len(ends) < 2:
+        return None
+    return Source("training", dict(_stretches(evidence, ends, is_epoch=True)), _is_mean(evidence))
+
+
+def by_print(evidence: Evidence, steps: Sequence[int]) -> Source:
+    """The steps between one printed line and the next."""
+    ends = sorted({step for step in steps if 0 < step <= len(evidence.steps)})
+    return Source("training", dict(_stretches(evidence, ends, is_epoch=False)), _is_mean(evidence))
+
+
+def of_evaluations(evidence: Evidence) -> Iterator[Source]:
+    """Of each line that reads numbers in evaluations, what it read in each of them."""
+    lines: dict[tuple[str, int], dict[int, list[Sums]]] = {}
+    for row in evidence.facts("figures"):
+        for each in row.values.get("lines") or ():
+            by_step = lines.setdefault((each["file"], each["line"]), {})
+            by_step.setdefault(row.step, []).append(_read(each))
+    losses = [loss for loss in evidence.steps.loss[-100:] if isfinite(loss)]
+    usual = sum(losses) / len(losses) if losses else 0.0
+    for by_step in lines.values():
+        if any(len(each) > 1 for each in by_step.values()):
+            continue  # several sets in one: which is which nobody said
+        before: list[Sums] = []
+        stretches = {}
+        for step, (sums,) in sorted(by_step.items()):
+            stretches[step] = Stretch(step, sums, tuple(before), False, len(before) + 1)
+            before.append(sums)
+        counts = all(sums.total == int(sums.total) and sums.last == int(sums.last) for sums in before)
+        near = all(usual / 4 < abs(sums.mean) < 4 * usual and sums.first_rows >= 16 for sums in before)
+        yield Source("evaluation", stretches, near and _is_mean(evidence), counts)
+
+
+def _read(each: dict[str, Any]) -> Sums:
+    count = int(each["count"])
+    return Sums(
+        count,
+        float(each["total"]),
+        float(each["weighted"]),
+        int(each["rows"]),
+        int(each["first_rows"]),
+        int(each["last_rows"]),
+        float("nan"),
+        float(each["last"]),
+    )
+
+
+def _stretches(evidence: Evidence, ends: Sequence[int], *, is_epoch: bool) -> Iterator[tuple[int, Stretch]]:
+    beginnings = {each["first_step"] for each in evidence.report.get("trainings") or ()} or {1}
+    before: list[Sums] = []
+    done = 0
+    for end in ends:
+        started = max((each for each in beginnings if done < each <= end), default=None)
+        if started is not None:
+            before = []
+            done = started - 1
+        sums = training_sums(evidence, done + 1, end)
+        yield end, Stretch(end, sums, tuple(before), is_epoch, len(before) + 1)
+        before.append(sums)
+        done = end
+
+
+_MEANS = frozenset(
+    ["cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy"]
+) | {"binary_cross_entropy_with_logits"}
+
+
+def _is_mean(evidence: Evidence) -> bool:
+    """Whether the loss of a step is a mean over the rows of its batch, and one backward pass makes a step."""
+    for row in evidence.facts("order"):
+        if sum(each["what"] == "backward" for each in row.values["happened"]) != 1:
+            return False
+    graphs = [graph for step in evidence.operation_steps[:3] if (graph := evidence.graph(step)).losses]
+    made = [loss for graph in graphs for loss in graph.losses]
+    return bool(made) and all(
+        loss.name == "mean" or (loss.name in _MEANS and loss.constants.get("reduction", "mean") == "mean")
+        for loss in made
+    )
