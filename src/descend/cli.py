@@ -13,6 +13,7 @@ from descend.commands.ask import evaluate, predict
 from descend.commands.check import check
 from descend.commands.eject import eject
 from descend.commands.explain import explain
+from descend.commands.learn import learn
 from descend.commands.runs import data, runs
 from descend.commands.train import train
 from descend.commands.watch import run
@@ -38,6 +39,7 @@ app.command(explain)
 app.command(evaluate)
 app.command(predict)
 app.command(eject)
+app.command(learn)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,26 +1,42 @@
 """The door to explanations: ``descend explain RUN`` and ``run.explain()``."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from descend.record.reader import Reader
 from descend.show.explained import explained
+from descend.show.shown import Shown
+
+
+class Explanation(Shown):
+    """One step worked out. Print it, or leave it at the end of a notebook cell; ``data`` holds its numbers."""
+
+    def show(self, console: Console) -> None:
+        """Print the step, phase by phase."""
+        explained(self.data, console)
+
+    def __repr__(self) -> str:
+        return f"Explanation(run={self.data['run']!r}, step={self.data['step']}, parameter={self.data['parameter']!r})"
 
 
 def explain_step(
     folder: Path, *, step: int | None = None, parameter: str | None = None, row: int | None = None
-) -> dict[str, Any]:
-    """One step of a run worked out, as JSON values."""
+) -> Explanation:
+    """One step of a run worked out.
+
+    Args:
+        folder: of the run.
+        step: one that was kept in full; the first by itself.
+        parameter: whose gradient is followed; the one with the largest by itself.
+        row: of the batch, counted from 0.
+
+    Raises:
+        RecordError: there is no record, or it does not hold the step; the nearest is named.
+        UsageError: the step has no such parameter or row.
+    """
     from descend.explain.step import work_out
     from descend.record.summarise import finite
 
     with Reader(folder) as reader:
-        worked: dict[str, Any] = finite(work_out(reader, step=step, parameter=parameter, row=row))
-        return worked
-
-
-def show_step(worked: dict[str, Any], console: Console) -> None:
-    """Print a step that was worked out."""
-    explained(worked, console)
+        return Explanation(finite(work_out(reader, step=step, parameter=parameter, row=row)))

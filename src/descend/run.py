@@ -22,6 +22,7 @@ from descend.data.catalogue import CATALOGUE
 from descend.data.dataset import Dataset, Task
 from descend.data.kept import keep
 from descend.errors import DataError, RecipeError, RecordError, StorageError, UsageError
+from descend.explaining import Explanation, explain_step
 from descend.models.model import Model
 from descend.record.events import Event, Listener, Message, RunStarted, StepsDone
 from descend.record.reader import Reader
@@ -107,6 +108,16 @@ class Run:
         if output is None:
             return eject(info, sources, steps)
         return write_script(info, sources, steps, Path(output))
+
+    def explain(
+        self, step: int | None = None, *, parameter: str | None = None, row: int | None = None
+    ) -> Explanation:
+        """One step worked out with its own numbers; it shows itself when it is printed, and ``.data`` holds it as JSON values.
+
+        step: one that was kept in full, the first by itself. parameter: whose gradient is followed, the one with the largest by
+        itself. row: of the batch, counted from 0. Raises RecordError and UsageError with what is wrong and what to do.
+        """
+        return explain_step(self.path, step=step, parameter=parameter, row=row)
 
     def __repr__(self) -> str:
         return f"Run('{self.path}')"

@@ -32,6 +32,7 @@ from descend.watch.session import Program, Session, active_session
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from descend.explaining import Explanation
     from descend.watch.notebook import Notebook
 
 _PAGE_WIDTH = 100
@@ -222,6 +223,16 @@ class Watch:
         if self._session.report is None:
             raise RecordError("there is no report yet", help="it is made when the with block ends")
         return self._session.report
+
+    def explain(
+        self, step: int | None = None, *, parameter: str | None = None, row: int | None = None
+    ) -> "Explanation":
+        """One step worked out with its own numbers, once the block has ended; arguments as for ``Run.explain``."""
+        from descend.explaining import explain_step
+
+        if self._session.report is None or self.path is None:
+            raise RecordError("there is no step to explain yet", help="the record is whole when the with block ends")
+        return explain_step(self.path, step=step, parameter=parameter, row=row)
 
     def __repr__(self) -> str:
         return f"Watch('{self.path}')"

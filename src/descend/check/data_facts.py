@@ -77,6 +77,18 @@ def place_of_set(evidence: Evidence, one: Values) -> Place | None:
     return evidence.place(line[0], line[1]) if line else None
 
 
+def place_of_variable(evidence: Evidence, name: str) -> Place | None:
+    """The line that first assigns to a variable."""
+    for file in evidence.sources if name else ():
+        tree = evidence.tree(file)
+        for node in ast.walk(tree) if tree is not None else ():
+            if isinstance(node, ast.Assign) and any(
+                isinstance(each, ast.Name) and each.id == name for target in node.targets for each in ast.walk(target)
+            ):
+                return evidence.place(file, node.lineno)
+    return None
+
+
 def call_on(evidence: Evidence, place: Place | None) -> ast.Call | None:
     """The call of ``DataLoader`` on a line; where a class of the user's makes it, the outermost call."""
     if place is None:

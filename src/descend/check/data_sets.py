@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from descend.check import words
-from descend.check.data_facts import Values, name_of, place_of_set, sets
+from descend.check.data_facts import Values, name_of, place_of_set, place_of_variable, sets
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
 from descend.check.rule import Rule
@@ -15,7 +15,8 @@ from descend.check.rule import Rule
 _EXAMINING = re.compile(r"test|val|eval|held|unseen|hold", re.IGNORECASE)
 _TRAINING = re.compile(r"train|fit|seen", re.IGNORECASE)
 _ALL = 0.98  # of the rows: it is the training set itself
-_STAYS = 0.9  # of the entropy of the labels
+_STAYS = 0.97  # of the entropy of the labels
+_SURE = 0.02  # of the entropy: the standard error of the loss in the end
 _RARE = 0.8  # share of one class at which its constant answer scores high
 _FEWEST = 20
 
@@ -143,7 +144,7 @@ class SharedRows(Rule):
             message="What is measured on them is how well the model remembers, not how well it does on rows it has never seen: the figures "
             "are better than the model is.",
             evidence=facts,
-            where=place_of_set(evidence, other) or _place_of_variable(evidence, name),
+            where=place_of_set(evidence, other) or place_of_variable(evidence, name),
             step=None,
             fix=f"split the rows before anything else is done with them, and take {name or 'what is examined'} from the rows that are left",
         )
@@ -191,8 +192,10 @@ class NothingToLearn(Rule):
         losses = [loss for loss in evidence.steps.loss if math.isfinite(loss)]
         if not constant or len(losses) < 20:
             return None
-        end = sum(losses[-max(5, len(losses) // 10) :]) / len(losses[-max(5, len(losses) // 10) :])
-        if not _STAYS * constant <= end <= 1.5 * constant:
+        last = losses[-max(5, len(losses) // 10) :]
+        end = sum(last) / len(last)
+        error = math.sqrt(sum((loss - end) ** 2 for loss in last) / (len(last) - 1) / len(last))
+        if error > _SURE * constant or not _STAYS * constant <= end <= 1.5 * constant:
             return None
         what = "entropy of the labels" if probe["classes"] else "variance of the targets"
         scored = "right answers" if probe["classes"] else "of the variance"
@@ -245,7 +248,7 @@ class NothingToLearn(Rule):
             title=title,
             message=message,
             evidence=facts,
-            where=place_of_set(evidence, one) or _place_of_variable(evidence, one["variable"]),
+            where=place_of_set(evidence, one) or place_of_variable(evidence, one["variable"]),
             step=None,
             fix="examine on rows of every class, and report each class's share of right answers beside the whole",
         )
@@ -293,18 +296,6 @@ def _claims_to_examine(evidence: Evidence, other: Values, name: str) -> bool:
     return any(_EXAMINING.search(each) for each in words_said) and not (
         not _EXAMINING.search(name) and any(_TRAINING.search(each) for each in said)
     )
-
-
-def _place_of_variable(evidence: Evidence, name: str) -> Any:
-    """Where a variable is assigned last."""
-    for file in evidence.sources if name else ():
-        tree = evidence.tree(file)
-        for node in ast.walk(tree) if tree is not None else ():
-            if isinstance(node, ast.Assign) and any(
-                isinstance(each, ast.Name) and each.id == name for target in node.targets for each in ast.walk(target)
-            ):
-                return evidence.place(file, node.lineno)
-    return None
 
 
 def _training_began(evidence: Evidence, step: int) -> int:

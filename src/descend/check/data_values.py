@@ -1,18 +1,22 @@
 """Faults of the values themselves: none, constant or of another scale (D404); columns, rows and batches that hold nothing (D407)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from descend.check import words
-from descend.check.data_facts import Values, given, loaders, name_of, place_of_set, sets
+from descend.check.data_facts import Values, given, loaders, name_of, place_of_set, place_of_variable, sets
 from descend.check.evidence import Evidence
-from descend.check.finding import Finding
+from descend.check.finding import Finding, Place
+from descend.check.graph import Operation, StepGraph
 from descend.check.rule import Rule
 
 _FEWEST = 16  # rows of an evaluation that a scale is read from
 _APART = 5.0  # times the spread, or spreads of another size
 _SHARE_TWICE = 0.05  # of the rows that come twice
+_ROUNDING = frozenset(
+    ["floordiv", "floor_divide", "div", "round", "floor", "trunc", "long", "int", "byte", "to", "sign", "clamp"]
+)
 _NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm", "LazyBatchNorm1d", "LazyBatchNorm2d")
 
 
@@ -52,7 +56,7 @@ class BrokenValues(Rule):
                     "parameters with such numbers before": 0,
                     "loss": f"no finite number at step {row.step:,}",
                 },
-                where=evidence.place(row.file, row.line),
+                where=_place_of_first(evidence, row.step, _is_broken) or evidence.place(row.file, row.line),
                 step=row.step,
                 fix=f"mend or leave out these rows where the data is made: keep = torch.isfinite({name}).all(-1)",
             )
@@ -71,7 +75,7 @@ class BrokenValues(Rule):
                         "not finite in the batch": count,
                         "gradients that are not finite": f"{len(gradients)} of {len([each for each in evidence.norms if each.step == row.step])}",
                     },
-                    where=evidence.place(row.file, row.line),
+                    where=_place_of_first(evidence, row.step, _is_broken) or evidence.place(row.file, row.line),
                     step=row.step,
                     fix="mend or leave out these rows where the data is made",
                 )
@@ -91,7 +95,7 @@ class BrokenValues(Rule):
                         "least": found["least"],
                         "most": found["most"],
                     },
-                    where=place_of_set(evidence, one),
+                    where=_place_of_first(evidence, 1, _is_wiped) or place_of_set(evidence, one),
                     step=None,
                     fix="look at the inputs where they are made: a division of whole numbers, or a mask, may have wiped them out",
                 )
@@ -245,7 +249,16 @@ class EmptyValues(Rule):
         name = name_of(evidence, one)
         if name:
             facts = {**facts, "set": name}
-        return Finding(self.code, "note", title, message, facts, place_of_set(evidence, one), None, fix)
+        return Finding(
+            self.code,
+            "note",
+            title,
+            message,
+            facts,
+            place_of_set(evidence, one) or place_of_variable(evidence, one["variable"]),
+            None,
+            fix,
+        )
 
 
 def _apart(one: Values, other: Values) -> list[tuple[int, float, float, float, float]]:
@@ -273,6 +286,46 @@ def _apart(one: Values, other: Values) -> list[tuple[int, float, float, float, f
         if not 1 / _APART < ratio < _APART or abs(other["mean"] - one["mean"]) > _APART * one["std"]:
             found.append((-1, one["mean"], one["std"], other["mean"], other["std"]))
     return found
+
+
+def _is_broken(graph: StepGraph, operation: Operation) -> bool:
+    """Whether it made numbers that are none out of numbers."""
+    given = [each for each in graph.inputs_of(operation) if isinstance(each, Operation)]
+    return _not_numbers(operation) and bool(given) and not any(map(_not_numbers, given))
+
+
+def _not_numbers(operation: Operation) -> bool:
+    if operation.values is not None:
+        return any(each is None or not math.isfinite(each) for each in _flat(operation.values))
+    return bool(operation.dtype.startswith(("float", "bfloat"))) and not math.isfinite(operation.mean)
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    if isinstance(values, list):
+        for each in values:
+            yield from _flat(each)
+    else:
+        yield values
+
+
+def _is_wiped(graph: StepGraph, operation: Operation) -> bool:
+    """Whether it made one and the same number out of different ones."""
+    given = graph.inputs_of(operation)[:1]
+    if operation.size < 2 or operation.name not in _ROUNDING or not given or not isinstance(given[0], Operation):
+        return False
+    (least, most), (low, high) = operation.range, given[0].range
+    return least == most and low < high and given[0].size == operation.size
+
+
+def _place_of_first(evidence: Evidence, step: int, wanted: Callable[[StepGraph, Operation], bool]) -> Place | None:
+    """The line of the first operation of a step, or of the preparation before it, that is ``wanted``."""
+    for each in dict.fromkeys((step, 1)):
+        if each in evidence.operation_steps:
+            graph = evidence.graph(each)
+            found = next((operation for operation in graph if operation.file and wanted(graph, operation)), None)
+            if found is not None:
+                return words.place_of(evidence, found)
+    return None
 
 
 def _is_expected(constant: list[Any], found: Values) -> bool:

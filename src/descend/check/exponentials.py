@@ -247,6 +247,9 @@ def _is_safe(graph: StepGraph, exponential: Operation) -> bool:
 
 
 def _factor(operation: Operation) -> float:
+    """The number that it multiplies with or divides by; 1 where there is none."""
+    if operation.name.rstrip("_") not in _SCALES:
+        return 1.0
     number = operation.constant(1, "other", 1.0)
     return float(number) if isinstance(number, int | float) else 1.0
 

@@ -1,12 +1,16 @@
 """Faults of gradients and updates that the order of a step shows: D101 to D103."""
 
+import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from descend.check import words
 from descend.check.evidence import Evidence
-from descend.check.finding import CannotCheck, Finding
+from descend.check.finding import CannotCheck, Finding, Place
+from descend.check.gradients_by_hand import Thrown, thrown_away
 from descend.check.rule import Rule
+from descend.record.rows import FactRow
 
 Happened = Mapping[str, Any]
 
@@ -30,7 +34,7 @@ class NeverCleared(Rule):
             backward = _last(evidence, running[0], "backward")
             place = evidence.place(backward["file"], backward["line"]) if backward else None
             norms = _gradient_norms(evidence, running)
-            name = f"optimizer.{'zero_grad'}()" if optimizer else "the gradients (grad.zero_())"
+            name = "optimizer.zero_grad()" if optimizer else "the gradients (grad.zero_())"
             yield Finding(
                 code=self.code,
                 level="bug",
@@ -60,6 +64,10 @@ class ClearedTooEarly(Rule):
     name = "gradients are cleared between backward and update"
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
+        by_hand = thrown_away(evidence)
+        yield from self._by_hand(evidence, by_hand)
+        if by_hand and not evidence.facts("order"):
+            return
         found: list[tuple[int, Happened, Happened]] = []
         for step, happened in _orders(evidence):
             found += [(step, zero, update) for zero, update in _thrown_away(happened)]
@@ -80,6 +88,27 @@ class ClearedTooEarly(Rule):
                 fix="move this line before backward(), or behind the update",
             )
 
+    def _by_hand(self, evidence: Evidence, found: Sequence[Thrown]) -> Iterator[Finding]:
+        """The update is written by hand, and computes with gradients that were set to zero before."""
+        times = Counter(each.parameter for each in found)
+        if not times or max(times.values()) < _RUNNING:
+            return
+        first = found[0]
+        names = list(times)
+        yield Finding(
+            code=self.code,
+            level="bug",
+            title=f"the gradients of {words.listed(names)} are cleared between backward and update",
+            message="The update computes with zeros: what the backward pass computed is never used, and nothing moves.",
+            evidence={
+                "cleared after backward": f"{max(times.values())} times in the steps that were looked at",
+                "the update uses": f"{first.parameter}.grad of zeros (line {first.used.line})",
+            },
+            where=words.place_of(evidence, first.cleared),
+            step=first.cleared.step,
+            fix=f"clear the gradients behind the update (line {first.used.line}), not before it",
+        )
+
     def clean(self, evidence: Evidence) -> str:
         return "every update finds the gradients of its backward pass"
 
@@ -93,27 +122,35 @@ class NeverUpdated(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         yield from self._too_early(evidence)
-        looks = evidence.report.get("looks") or {}
         for row in evidence.facts("optimizer"):
-            if row.values["steps"] or not row.values.get("held"):
-                continue
-            if not row.values.get("reached") or (looks.get("count") or 0) < _RUNNING:
-                continue
-            place = next((each for each in looks.get("places") or () if each.get("file")), None)
-            yield Finding(
-                code=self.code,
-                level="bug",
-                title=f"{row.values['class']} was made and its step() is never called",
-                message=f"{looks['count']:,} backward passes computed gradients and nothing used them: the parameters end as they began.",
-                evidence={
-                    "backward passes": looks["count"],
-                    "updates": 0,
-                    "parameters": words.listed(row.values["parameters"]),
-                },
-                where=evidence.place(place["file"], place["line"]) if place else evidence.place(row.file, row.line),
-                step=None,
-                fix="call optimizer.step() after backward()",
-            )
+            if not row.values["steps"] and row.values.get("reached") and not row.values["moved"]:
+                yield from self._never(evidence, row)
+
+    def _never(self, evidence: Evidence, row: FactRow) -> Iterator[Finding]:
+        """Backward passes reached what an optimizer holds, it was never stepped, and nothing else moved it."""
+        passes = _backward_passes(evidence)
+        if len(passes) < _RUNNING or evidence.info.status == "failed":
+            return
+        where = _named_only(evidence)
+        place = where or evidence.place(passes[0]["file"], passes[0]["line"])
+        others = [each for each in evidence.facts("optimizer") if each.values["steps"]]
+        if others and where is None:
+            place = evidence.place(row.file, row.line)
+        yield Finding(
+            code=self.code,
+            level="bug",
+            title=f"{row.values['class']} was made and its step() is never called",
+            message=f"Backward passes computed gradients for {words.listed(row.values['parameters'])} and nothing used them: "
+            "these parameters end as they began.",
+            evidence={
+                "backward passes that were looked at": len(passes),
+                "updates": 0,
+                "parameters moved": f"0 of {row.values['held']}",
+            },
+            where=place,
+            step=None,
+            fix=f"{where.source}()" if where is not None else "call step() of this optimizer after backward()",
+        )
 
     def _too_early(self, evidence: Evidence) -> Iterator[Finding]:
         """The update stands above the backward pass, and the gradients are cleared in between."""
@@ -165,6 +202,22 @@ def _updates(evidence: Evidence) -> dict[int, list[tuple[int, Happened]]]:
             if each["what"] == "update":
                 found.setdefault(each["optimizer"], []).append((step, each))
     return found
+
+
+def _backward_passes(evidence: Evidence) -> list[Happened]:
+    """Those of the steps that were looked at, and those that no update followed."""
+    rows = [*evidence.facts("order"), *evidence.facts("unfinished")]
+    return [each for row in rows for each in row.values["happened"] if each["what"] == "backward"]
+
+
+def _named_only(evidence: Evidence) -> Place | None:
+    """A line that names ``step`` and does not call it."""
+    for file in evidence.sources:
+        tree = evidence.tree(file)
+        for node in ast.walk(tree) if tree is not None else ():
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute) and node.value.attr == "step":
+                return evidence.place(file, node.lineno)
+    return None
 
 
 def _all_kept(update: Happened) -> bool:

@@ -31,7 +31,8 @@ class Product:
     @property
     def layer(self) -> str:
         """As people call it: ``fc1`` of ``fc1.weight``."""
-        return self.parameter.removesuffix(".weight") or self.operation.module
+        layer = self.parameter.removesuffix(".weight") or self.operation.module
+        return f"layer {layer}" if layer.isdecimal() else layer
 
 
 def is_outside(name: str) -> bool:
@@ -122,6 +123,24 @@ def _before(graph: StepGraph, operation: Operation, position: int, by_index: dic
         else:
             return None
     return None
+
+
+def is_added_to_another(graph: StepGraph, product: Product) -> bool:
+    """Whether what it made is added to what something else made, as in an adapter or a residual connection."""
+    made = product.operation
+    for _ in range(6):
+        users = graph.users_of(made)
+        if len(users) != 1:
+            return False
+        user = users[0]
+        if user.name in _ADD:
+            others = [each for each in graph.inputs_of(user) if isinstance(each, Operation) and each is not made]
+            if others:
+                return True
+        elif user.name not in VIEWS:
+            return False
+        made = user
+    return False
 
 
 def _keeps_rows(operation: Operation) -> bool:

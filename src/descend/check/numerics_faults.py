@@ -194,11 +194,7 @@ class Underflow(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         if not len(evidence.steps):
             raise CannotCheck("no step was taken")
-        rows = [
-            row
-            for row in evidence.facts("underflow")
-            if _is_lost(row.values)
-        ]
+        rows = [row for row in evidence.facts("underflow") if _is_lost(row.values)]
         if len(rows) < _UNDERFLOW_STEPS:
             return
         values = rows[0].values

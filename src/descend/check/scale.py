@@ -11,7 +11,7 @@ from descend.check.course import Course, courses, plain_rate, rate_in_place
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
 from descend.check.rule import Rule
-from descend.check.squares import problem_of
+from descend.check.squares import Problem, problem_of
 
 _DIVERGED = 1_000.0  # times the first loss
 _GROWN = 10.0  # times the first loss, right before it stopped being a number
@@ -140,6 +140,9 @@ class RateTooLow(Rule):
             return None
         if not course.start > 0.5 * course.constant_loss:  # not known, or good already: it is being tuned
             return None
+        problem = problem_of(course)
+        if problem is not None and course.is_plain:
+            return self._of_problem(course, problem, fallen)
         gradients = _gradient_course(course)
         steady = _steadiness(course)
         if gradients is None or gradients[1] < _ALIVE * gradients[0] or steady < 0.3:
@@ -175,6 +178,40 @@ class RateTooLow(Rule):
             fix=f"try {rate_in_place(course, course.rate * max(10.0, factor))}"
             if course.optimizer is None
             else rate_in_place(course, course.rate * max(10.0, factor)),
+        )
+
+    def _of_problem(self, course: Course, problem: Problem, fallen: float) -> Finding | None:
+        """Of least squares it is known how far it is to the lowest point, and how many steps that takes."""
+        descent = problem.landscape.descent(problem.start, course.rate)
+        far = descent.excess(0)
+        if not far > 0.1 * problem.landscape.loss(problem.start) or descent.excess(len(course)) < 0.8 * far:
+            return None
+        needed, best = descent.epochs_until(far / 100), problem.limit / 2
+        at_best = problem.landscape.descent(problem.start, best).epochs_until(far / 100)
+        helps = at_best is not None and needed is not None and at_best < 0.2 * needed
+        scaled = problem.standardised.descent(problem.start, problem.standardised.best_rate)
+        steps = scaled.epochs_until(scaled.excess(0) / 100)
+        facts = {
+            "loss": f"{words.number(course.beginning)} at first, {words.number(course.end)} at the end; the lowest there is: "
+            f"{words.number(problem.landscape.floor)}",
+            "steps to come within 1 % of it": "no number" if needed is None else f"{needed:,}",
+            "learning rate": f"{words.number(course.rate)}; the largest stable one is {words.number(problem.limit)}",
+        }
+        if at_best is not None:
+            facts[f"steps at rate {plain_rate(best)}"] = f"{at_best:,}"
+        if steps is not None:
+            facts["steps with standardised features"] = f"{steps:,}"
+        return Finding(
+            code=self.code,
+            level="note",
+            title=f"{len(course):,} steps lowered the loss by {words.percent(max(0.0, fallen))}: learning rate "
+            f"{words.number(course.rate)} is too low for these data",
+            message="The lowest loss of this least-squares problem is known, and at this pace it is out of reach."
+            + ("" if helps else " No stable rate is much faster: the scale of the features is in the way."),
+            evidence=facts,
+            where=course.place,
+            step=course.last,
+            fix=rate_in_place(course, best) if helps else "x = (x - x.mean(0)) / x.std(0)",
         )
 
 

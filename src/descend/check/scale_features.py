@@ -72,7 +72,7 @@ class FeaturesApart(Rule):
         return Finding(
             code=self.code,
             level="likely",
-            title=f"features of very different scale: condition number {words.number(condition)}",
+            title=f"{_what(scales)}: condition number {words.number(float(f'{condition:.4g}'))}",
             message="The steepest direction sets the largest learning rate, and the flattest one is then "
             f"{words.number(float(f'{condition:.2g}'))} times slower."
             + (
@@ -124,6 +124,15 @@ class _Scales:
     @property
     def apart(self) -> float:
         return self.most / self.least
+
+
+def _what(scales: _Scales | None) -> str:
+    """What it is in the columns that makes the problem ill-conditioned."""
+    if scales is None or scales.apart >= _BETTER:
+        return "features of very different scale"
+    if max(map(abs, scales.means)) > scales.most:
+        return "features far from zero for how little they vary"
+    return f"features of scale {words.number(float(f'{scales.most:.1g}'))} beside a bias of scale 1"
 
 
 def _judge(values: Mapping[str, Any]) -> _Scales | None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from descend.check import words
 from descend.check.course import courses
+from descend.check.definitions import initial_place, layer_place
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level, Place
 from descend.check.graph import Operation, StepGraph
-from descend.check.layers import Product, chains, products_of
+from descend.check.layers import Product, chains, is_added_to_another, products_of
 from descend.check.rule import Rule
 
 _LOOKS = 3  # steps that matrices with equal rows are followed for
@@ -75,7 +76,7 @@ class PoorStart(Rule):
                 "alike in": f"{first['steps']} of {first['steps']} steps that were looked at, from step {rows[0].step}",
                 **({"as well": others} if others else {}),
             },
-            where=_place_of_parameter(evidence, first["name"]),
+            where=initial_place(evidence, first["name"]) or _place_of_parameter(evidence, first["name"]),
             step=rows[0].step,
             fix=f"draw it: torch.nn.init.kaiming_uniform_({first['name']})",
         )
@@ -222,7 +223,8 @@ class NothingBetween(Rule):
     def _finding(self, evidence: Evidence, graph: StepGraph, first: Product, second: Product) -> Finding:
         narrow = first.outputs < min(first.inputs, second.outputs)
         frozen = not first.trained or not second.trained
-        level: Level = "note" if narrow or frozen or first.is_kernel != second.is_kernel else "likely"
+        beside = is_added_to_another(graph, second)
+        level: Level = "note" if narrow or frozen or beside or first.is_kernel != second.is_kernel else "likely"
         one, two = first.layer, second.layer
         together = f"{first.inputs} → {second.outputs}"
         numbers = first.inputs * first.outputs + second.inputs * second.outputs
@@ -235,13 +237,16 @@ class NothingBetween(Rule):
                 if narrow
                 else f"One of them is not trained: together they are one affine layer {together}."
                 if frozen
+                else f"Together they are one layer {together}, whose result is added to another: an adapter, which may be meant."
+                if beside
                 else f"Together they can do no more than one layer {together}: without an activation the depth is lost."
             ),
             evidence={
                 "operations": f"{first.operation.name} (line {first.operation.line}), then {second.operation.name} (line {second.operation.line})",
                 "weights": f"{numbers:,} in two layers; one layer {together} has {first.inputs * second.outputs:,}",
             },
-            where=words.place_of(evidence, second.operation),
+            where=layer_place(evidence, second.parameter.removesuffix(".weight"))
+            or words.place_of(evidence, second.operation),
             step=graph.step,
             fix="" if level == "note" else f"put an activation between {one} and {two}: torch.relu(…)",
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from descend.check import words
 from descend.check.evidence import Evidence
-from descend.check.finding import Finding
+from descend.check.finding import Finding, Place
 from descend.check.graph import Operation, StepGraph
 from descend.check.layers import MULTIPLY, is_outside
 from descend.check.rule import Rule
@@ -14,6 +14,8 @@ from descend.check.rule import Rule
 _LAYERS = frozenset(["lstm", "gru", "rnn_tanh", "rnn_relu"])
 _CELLS = frozenset(["lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell"])
 _STEPS = 2  # that show it
+_JUMP = 3.0  # distance between batches by that within a sequence
+_CAME_AGAIN = 10  # rows that have to come twice for their order to be judged
 
 
 class StateLost(Rule):
@@ -62,7 +64,7 @@ class StateLost(Rule):
                     "state at the start of each": "zeros",
                     "steps": words.steps([one.step for one, _ in found_in]),
                 },
-                where=words.place_of(evidence, operation),
+                where=_where_it_is_set_back(evidence, graph, operation),
                 step=graph.step,
                 fix="keep the state that the call returns and give it to the next one: out, state = rnn(x_t, state)",
             )
@@ -77,27 +79,43 @@ class StateLost(Rule):
         for found in places.values():
             jumps = [_number(each.facts["jump"]) for _, each in found]
             within = [_number(each.facts.get("within")) for _, each in found]
-            if len(found) < _STEPS or any(each.facts.get("whole") for _, each in found) or not median(within) > 0:
+            if len(found) < _STEPS:
                 continue
-            ratio = median(jumps) / median(within)
-            if ratio < 3:
+            whole = any(each.facts.get("whole") for _, each in found)
+            ratio = median(jumps) / median(within) if median(within) > 0 and not whole else 0.0
+            moved = _rows_that_moved(evidence, [one.step for one, _ in found])
+            if ratio < _JUMP and not moved:
                 continue
+            proof = (
+                {
+                    "first elements against the last of the batch before": words.number(median(jumps)),
+                    "neighbours within a sequence": words.number(median(within)),
+                    "ratio": f"{words.number(ratio)} (threshold {_JUMP})",
+                }
+                if ratio >= _JUMP
+                else {"rows that another row followed the next time": f"{moved[0]:,} of {moved[1]:,} that came again"}
+            )
             graph, operation = found[0]
             yield Finding(
                 code=self.code,
                 level="likely",
                 title=f"the state of {operation.module or operation.name} is carried into sequences that do not go on from the ones before",
                 message="Each batch begins with the memory of the batch before, whose sequences ended somewhere else.",
-                evidence={
-                    "first elements against the last of the batch before": words.number(median(jumps)),
-                    "neighbours within a sequence": words.number(median(within)),
-                    "ratio": f"{words.number(ratio)} (threshold 3)",
-                    "steps": words.steps([one.step for one, _ in found]),
-                },
+                evidence={**proof, "steps": words.steps([one.step for one, _ in found])},
                 where=words.place_of(evidence, operation),
                 step=graph.step,
                 fix="begin each batch with a state of zeros (leave the state out of the call)",
             )
+
+
+def _where_it_is_set_back(evidence: Evidence, graph: StepGraph, operation: Operation) -> Place | None:
+    """Where the zeros were made, if a line of the loop made them; else the call."""
+    zeros = [
+        each
+        for each in graph.inputs_of(operation)
+        if isinstance(each, Operation) and each.name in ("zeros", "zeros_like", "new_zeros") and each.file
+    ]
+    return words.place_of(evidence, zeros[0] if zeros else operation)
 
 
 def _is_alone(graph: StepGraph, operation: Operation, others: Sequence[Operation]) -> bool:
@@ -123,6 +141,27 @@ def _state_is_of_this_step(graph: StepGraph, operation: Operation) -> bool:
     """Whether the state that it begins with was made in this step."""
     states = [each for each in graph.inputs_of(operation)[1:3] if isinstance(each, Operation)]
     return any(each.name not in ("detach", "clone", "data") or not _comes_from_outside(graph, each) for each in states)
+
+
+def _rows_that_moved(evidence: Evidence, steps: Sequence[int]) -> tuple[int, int] | None:
+    """How many rows were followed by another row, at their place in the batch, than the time before, of how many that came again.
+
+    A state is carried from a row to the one at the same place in the next batch. None where they kept their order.
+    """
+    wanted = set(steps)
+    rows: dict[int, tuple[int, ...]] = {}
+    for batch in evidence.batches:
+        if not batch.evaluation and batch.step in wanted and len(batch.fingerprints) > 1:
+            rows.setdefault(batch.step, batch.fingerprints)
+    followed: dict[int, int] = {}
+    again = moved = 0
+    for step, prints in rows.items():
+        for row, after in zip(prints, rows.get(step + 1, ()), strict=False):
+            if row in followed:
+                again += 1
+                moved += followed[row] != after
+            followed[row] = after
+    return (moved, again) if again >= _CAME_AGAIN and moved > 0.5 * again else None
 
 
 def _comes_from_outside(graph: StepGraph, operation: Operation) -> bool:

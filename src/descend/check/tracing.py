@@ -1,5 +1,6 @@
 """What a tensor is, told from the operations that made it: probabilities, their logarithms, the output of an activation."""
 
+import ast
 from collections.abc import Callable, Iterator
 
 from descend.check.evidence import Evidence
@@ -125,14 +126,12 @@ def layer_place(evidence: Evidence, operation: Operation) -> Place | None:
     called = next((row.class_name for row in evidence.calls if row.module == operation.module), operation.module)
     if not operation.module or not called:
         return here
-    import ast
-
     tree = evidence.tree(operation.file)
-    lines = {
-        node.lineno
-        for node in (ast.walk(tree) if tree is not None else ())
-        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == called
-    }
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    if any(isinstance(node, ast.ClassDef) and node.name == called for node in nodes):
+        return here  # a module of the user's own: the operation stands on its line
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    lines = {node.lineno for node in calls if getattr(node.func, "attr", getattr(node.func, "id", "")) == called}
     return evidence.place(operation.file, lines.pop()) if len(lines) == 1 else here
 
 

@@ -36,12 +36,12 @@ def explain(
             else:
                 show_page(what, output.console)
             return 0
-        from descend.explaining import explain_step, show_step
+        from descend.explaining import explain_step
         from descend.record.runs import find_run, runs_folder
 
-        worked = explain_step(find_run(what, runs_folder(runs)), step=step, parameter=parameter, row=row)
+        found = explain_step(find_run(what, runs_folder(runs)), step=step, parameter=parameter, row=row)
         if output.as_json:
-            output.answer(worked)
+            output.answer(found.data)
         else:
-            show_step(worked, output.console)
+            found.show(output.console)
         return 0

@@ -47,7 +47,7 @@ def top_curvature(
     width = _STEP * max(1.0, float(theta.norm()))
 
     def gradient(at: Tensor) -> Tensor:
-        parts = at.split([found.leaves[name].numel() for name in names])
+        parts = torch.split(at, [found.leaves[name].numel() for name in names])
         values = {name: part.view_as(found.leaves[name]) for name, part in zip(names, parts, strict=True)}
         gradients = found.gradients_with(values)
         return torch.cat([gradients[name].flatten() for name in names])

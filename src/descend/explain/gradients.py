@@ -10,7 +10,7 @@ from torch import Tensor
 
 from descend.explain.formulas.arguments import NotCovered
 from descend.explain.recorded import RecordedStep
-from descend.explain.replay import Replay
+from descend.explain.replay import Replay, replay
 from descend.explain.verify import Verdict, compare, compare_all, worst_kink
 from descend.numerics.differences import Difference, differences
 from descend.record.graph import Operation
@@ -47,6 +47,27 @@ def counted_losses(recorded: RecordedStep) -> list[Operation]:
         return losses
     cleared = max((place for place, each in enumerate(what[:ends]) if each == "zero"), default=-1)
     return [loss for place, loss in zip(passes, losses, strict=True) if cleared < place < ends] or losses
+
+
+def replayed(recorded: RecordedStep) -> Replay:
+    """The step computed once more, from those of its backward passes whose gradients the update used.
+
+    A pass that was only to look at gradients leaves nothing in them when its tensors were made anew: where the sum does not fit
+    the gradients that were recorded and that of the last passes does, it is those. Raises NotCovered as ``replay`` does.
+    """
+    losses = counted_losses(recorded)
+    found = replay(recorded.graph, recorded.tensors, losses, recorded.parameters)
+    if len(losses) == 1 or _fits(recorded, found):
+        return found
+    for count in range(len(losses) - 1, 0, -1):
+        fewer = replay(recorded.graph, recorded.tensors, losses[-count:], recorded.parameters)
+        if _fits(recorded, fewer):
+            return fewer
+    return found
+
+
+def _fits(recorded: RecordedStep, found: Replay) -> bool:
+    return all(row["agrees"] is not False for row in gradient_rows(recorded, found, clips_of(recorded, found)))
 
 
 def clips_of(recorded: RecordedStep, found: Replay) -> list[Clip]:
@@ -119,7 +140,7 @@ def gradient_rows(recorded: RecordedStep, found: Replay, clips: list[Clip]) -> l
     return rows
 
 
-def _missing(recorded: RecordedStep, found: Replay, unrecorded: bool, name: str) -> str:  # noqa: FBT001
+def _missing(recorded: RecordedStep, found: Replay, unrecorded: bool, name: str) -> str:
     if unrecorded and recorded.by_hand is not None:
         return "which gradient the script derived for it cannot be told from its update"
     if unrecorded:

@@ -28,6 +28,7 @@ def landscape_of(recorded: RecordedStep, found: Replay) -> dict[str, Any] | None
     said: dict[str, Any] = {
         "rows": len(x),
         "features": x.shape[1],
+        "directions": len(values),
         "eigenvalues": values if len(values) <= _VALUES else [*values[: _VALUES // 2], *values[-_VALUES // 2 :]],
         "condition": land.condition,
         "largest_stable_lr": land.largest_stable_rate,

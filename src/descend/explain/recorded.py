@@ -14,7 +14,6 @@ from descend.record.graph import StepGraph, operation_from
 from descend.record.reader import Reader
 from descend.record.rows import RunInfo
 
-
 UNKNOWN = "unknown"
 
 
@@ -90,6 +89,7 @@ def recorded_step(reader: Reader, step: int | None) -> RecordedStep:
     rate = next((lr for number, lr in zip(steps.step, steps.rate, strict=True) if number == step), math.nan)
     if info.kind == "train":
         return _of_training(info, step, tensors, rate)
+    tensors = {**_named_batch(reader, step, tensors), **tensors}
     rows = [operation_from(step, row) for row in reader.operations(step)]
     happened: list[Mapping[str, Any]] = next(
         (row.values["happened"] for row in reader.facts("order") if row.step == step), []
@@ -103,6 +103,17 @@ def recorded_step(reader: Reader, step: int | None) -> RecordedStep:
         return found
     gradients = {f"gradient.{name}": each.gradient for name, each in derived.gradients.items()}
     return replace(found, by_hand=derived, tensors={**tensors, **gradients}, lr=derived.lr)
+
+
+def _named_batch(reader: Reader, step: int, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of the batch by the names of the variables that held them, as operations call them."""
+    rows = [row for row in reader.batches() if row.step == step and not row.evaluation]
+    found = {}
+    for position, row in enumerate(rows):
+        kept = tensors.get(f"batch.{('x', 'y')[position] if position < 2 else position}")
+        if row.name and kept is not None and tuple(kept.shape) == row.shape:
+            found[row.name] = kept
+    return found
 
 
 def _optimizers(reader: Reader, happened: Sequence[Mapping[str, Any]]) -> tuple[Optimizer, ...]:

@@ -19,16 +19,15 @@ from descend.record.graph import Operation, StepGraph
 
 # Functions that compute an output from tensors and numbers, and do nothing else. A record may come from a stranger, so no
 # other name in it is ever looked up.
-_WITHOUT_CLOSED_FORM = frozenset(
-    """
+_KNOWN_TO_PYTORCH = """
     sin cos tan sinh cosh asin acos atan atan2 erf expm1 log1p log2 log10 rsqrt reciprocal logaddexp sign round floor
     softplus silu elu selu celu mish hardtanh hardsigmoid hardswish logsigmoid softsign relu6 glu prelu
     cumsum cumprod prod norm median amin min argmax eq ne gt lt ge le outer dot mv bmm baddbmm
     conv1d conv3d conv_transpose2d max_pool1d avg_pool1d adaptive_avg_pool2d group_norm instance_norm
     kl_div cosine_similarity pairwise_distance tril triu roll flip repeat repeat_interleave pad one_hot arange zeros ones
     detach clone to float double contiguous
-    """.split()
-)
+    """
+_WITHOUT_CLOSED_FORM = frozenset(_KNOWN_TO_PYTORCH.split())
 _PASSED_ON = frozenset(["to", "float", "double", "contiguous", "clone", "detach"])
 _DROPOUTS = frozenset(["dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout"])
 _MASK = "mask."  # before the number of an operation: the entries that a dropout kept

@@ -114,15 +114,21 @@ def _numbers(values: Any) -> Any:
 def _of_operation(recorded: RecordedStep, operation: Operation) -> Section:
     return {
         "name": operation.name,
-        "module": operation.module,
+        "module": _module(operation),
         "file": operation.file,
         "line": operation.line,
         "source": recorded.line_of(operation.file, operation.line),
     }
 
 
+def _module(operation: Operation) -> str:
+    """The name of the module inside its model; "" where only its class is known, as of a loss or of the model as a whole."""
+    is_class = "." not in operation.module and operation.module[:1].isupper() and len(operation.module) > 1
+    return "" if is_class else operation.module
+
+
 def _made_by(operation: Operation) -> str:
-    return operation.module or operation.name
+    return _module(operation) or operation.name
 
 
 def _input_name(recorded: RecordedStep, found: Replay, given: int | str) -> str:
@@ -223,7 +229,7 @@ def _link(
     which = next((n for n, each in enumerate(inputs) if each == parameter or each in path), 0)
     said: Section = {
         "name": one.operation.name,
-        "module": one.operation.module,
+        "module": _module(one.operation),
         "by": _input_name(recorded, found, inputs[which]) if inputs else "",
         "derivative": "",
         "entry": "",

@@ -14,7 +14,7 @@ from descend.errors import UsageError, did_you_mean
 from descend.explain.curvature import top_curvature
 from descend.explain.formulas.arguments import NotCovered
 from descend.explain.formulas.words import equal, number
-from descend.explain.gradients import clip_to_come, clips_of, counted_losses, gradient_rows, verdict_on
+from descend.explain.gradients import clip_to_come, clips_of, gradient_rows, replayed, verdict_on
 from descend.explain.landscape import is_plain, landscape_of
 from descend.explain.recorded import UNKNOWN, RecordedStep, recorded_step
 from descend.explain.replay import Replay, replay
@@ -60,7 +60,7 @@ def work_out(
         "notes": [],
     }
     try:
-        found = replay(recorded.graph, recorded.tensors, counted_losses(recorded), recorded.parameters)
+        found = replayed(recorded)
     except NotCovered as error:
         return worked | _as_recorded(recorded, chosen, error)
     rows = rows_of(found)

@@ -133,6 +133,20 @@ class FastLoading:
         return source
 
 
+def why_not_replaced(loader: DataLoader[Any]) -> str:
+    """Why ``--fast`` would leave a loader as it is; "" where it would replace it, as far as can be told without reading a row."""
+    try:
+        _check(loader)
+        if loader.num_workers:
+            _check_workers(loader)
+        Source(loader.dataset, compare=False)
+    except NotReplaced as why:
+        return str(why)
+    except Exception as error:  # noqa: BLE001 - a data set of the script's may raise anything
+        return f"its data set cannot be looked at: {error}"
+    return ""
+
+
 class _Fetcher(_MapDatasetFetcher):
     """Gathers the rows of a batch; what it can't gather is read row by row, so errors are those the script always got."""
 

@@ -39,8 +39,8 @@ class NotReplaced(Exception):
 class Source:
     """A data set whose rows may be gathered: ``rows``, and whether the script has changed what they were found to be."""
 
-    def __init__(self, dataset: Dataset[Any]) -> None:
-        """Look the data set over, and read a few rows both ways.
+    def __init__(self, dataset: Dataset[Any], *, compare: bool = True) -> None:
+        """Look the data set over, and read a few rows both ways; the latter only to ``compare``.
 
         Raises:
             NotReplaced: something about it is not known well enough, or the two ways differ.
@@ -48,7 +48,8 @@ class Source:
         self._attributes: list[tuple[object, str, object]] = []
         self._lists: list[tuple[Sequence[object], tuple[object, ...]]] = []
         self.rows = self._rows_of(dataset)
-        _compare(dataset, self.rows)
+        if compare:
+            _compare(dataset, self.rows)
 
     def changed(self) -> bool:
         """Whether data, a transform … were exchanged. Values written into the data in place are no change: rows are live."""

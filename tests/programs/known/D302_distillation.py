@@ -1,5 +1,5 @@
 # arguments: probabilities | silent: D302
-# arguments: scores | expects: D302 bug line 25
+# arguments: scores | expects: D302 bug line 25 | at most: D701 bug
 # arguments: unlogged | expects: D302 bug line 25
 # A student learns from a teacher's answers, kept earlier: as probabilities, or by mistake as they came.
 import sys

@@ -1,4 +1,4 @@
-# arguments: raw | expects: D302 bug line 17
+# arguments: raw | expects: D302 bug line 17 | at most: D701 bug
 # arguments: softmax | silent: D302
 # Cross-entropy by hand without the softmax.
 import sys

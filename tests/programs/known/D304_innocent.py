@@ -27,7 +27,8 @@ if kind == "satisfied":
         x[:, 0] += 3 * x[:, 0].sign()
         head.weight.zero_(), head.bias.zero_()
         head.weight[1, 0] = 2.0
-optimizer = torch.optim.SGD([*body.parameters(), *head.parameters(), *branch.parameters(), level], lr=0.1)
+used = [level] if kind == "constant" else [*body.parameters(), *head.parameters()]
+optimizer = torch.optim.SGD(used + list(branch.parameters()) * (kind == "residual"), lr=0.1)
 for step in range(25):
     hidden = body(x)
     if kind == "residual":

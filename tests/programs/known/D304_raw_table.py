@@ -1,4 +1,4 @@
-# arguments: raw | expects: D304 bug line 18
+# arguments: raw | expects: D304 bug line 18 | at most: D603 likely
 # arguments: scaled | silent: D304
 # Logistic regression on a table in its own units: with raw numbers the sigmoid is 1 for every row.
 import sys

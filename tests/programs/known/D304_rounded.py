@@ -1,4 +1,4 @@
-# arguments: rounded | expects: D304 bug line 22
+# arguments: rounded | expects: D304 bug line 23
 # arguments: plain | silent: D304
 # A trainer that rounds predictions before the loss: the slope of a staircase is zero.
 import sys

@@ -1,6 +1,6 @@
-# arguments: plain | expects: D308 note line 18
+# arguments: plain | expects: D308 note line 19
 # arguments: shifted | silent: D308
-# arguments: logsoftmax | expects: D308 note line 22
+# arguments: logsoftmax | expects: D308 note line 23
 # arguments: epsilon | silent: D308
 # arguments: built_in | silent: D308
 # A loss module that writes the log-softmax out in several ways.

@@ -1,5 +1,5 @@
 # arguments: 1 | expects: D308 note line 15
-# arguments: 100 | expects: D308 bug line 15
+# arguments: 100 | expects: D308 bug line 15 | at most: D701 bug
 # Softmax regression by hand; how large the inputs are decides whether the exponentials stay finite.
 import sys
 

@@ -11,6 +11,7 @@ from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.motion import Motion
 from descend.watch.facts.optimizers import Optimizers
 from descend.watch.facts.order import Order
+from descend.watch.facts.pace import Pace
 from descend.watch.facts.precision import Precision
 from descend.watch.facts.recurrence import Recurrence
 from descend.watch.facts.schedulers import Schedulers
@@ -34,6 +35,7 @@ COLLECTORS: tuple[type[Collector], ...] = (
     Finite,
     Losses,
     Motion,
+    Pace,
     Precision,
     Recurrence,
     Units,

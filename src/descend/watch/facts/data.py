@@ -66,6 +66,8 @@ class Data(Collector):
         self._root: weakref.ref[Tensor] | None = None  # what a module was given last
         self._batch: list[weakref.ref[Tensor]] = []
         self._last_trained: KnownSet | None = None
+        self._sliced: KnownSet | None = None  # that steps without a loader take their rows from
+        self._previous: tuple[weakref.ref[Tensor] | None, weakref.ref[Tensor] | None] = (None, None)
         self._told_step = 0
         self._names: set[str] = set()  # of the variables that held what steps were given
 
@@ -118,8 +120,7 @@ class Data(Collector):
             known.see(x if entered is None else entered, y)
             self._last_trained = known
             self._look_into(known)
-            if not known.from_loader:
-                self._look_beside(known, frame)
+            self._look_beside(known, x, y, frame)
 
     def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
         self._forget()
@@ -206,18 +207,37 @@ class Data(Collector):
         begun = self._loaders.begun
         if self._batch and begun is not None:
             known = self._set_of_loader(begun)
-        elif origin is not None and (source := origin.source()) is not None:
-            known = self._set_of_tensor(source, "training")
-            target = self._origins.of(y) if y is not None else None
-            if known is not None and known.y is None and target is not None and (of := target.source()) is not None:
-                known.y = weakref.ref(of)
-                known.variable = known.variable or self.tell.names.variable_of(source, frame)
         else:
-            known = self._set_of_tensor(x, "training", self.tell.names.variable_of(x, frame))
-            if known is not None and known.y is None and y is not None:
-                known.y = weakref.ref(y)
+            known = self._set_without_loader(x, y, origin)
+            if known is not None:
+                self._sliced = known
         if known is not None:
             known.role = "training"
+        return known
+
+    def _set_without_loader(self, x: Tensor, y: Tensor | None, origin: Origin | None) -> KnownSet | None:
+        """The tensor that the rows were taken from, or the batch itself where the step before was given the same.
+
+        Only the next step tells which: a set may have been cut out of a larger one just before the first step.
+        """
+        source = origin.source() if origin is not None else None
+        last, last_source = self._previous
+        self._previous = (weakref.ref(x), weakref.ref(source) if source is not None else None)
+        known = next((each for each in self._sets if each.is_of(x)), None)
+        if known is None and last is not None and last() is x:
+            known = self._set_of_tensor(x, "training")
+        if known is not None:
+            if known.y is None and y is not None:
+                known.y = weakref.ref(y)
+            return known
+        if source is None:
+            return None if self._uses else self._sliced  # no operation was heard: it goes on as before
+        known = next((each for each in self._sets if each.is_of(source)), None)
+        if known is None and last_source is not None and last_source() is source:
+            known = self._set_of_tensor(source, "training")
+        target = self._origins.of(y) if y is not None else None
+        if known is not None and known.y is None and target is not None and (of := target.source()) is not None:
+            known.y = weakref.ref(of)
         return known
 
     def _set_of_loader(self, loader: KnownLoader) -> KnownSet | None:
@@ -251,28 +271,26 @@ class Data(Collector):
         known.take_in(room, self._last_trained)
         self._spent += _clock() - started
 
-    def _look_beside(self, training: KnownSet, frame: FrameType | None) -> None:
+    def _look_beside(self, training: KnownSet, x: Tensor, y: Tensor | None, frame: FrameType | None) -> None:
         """Variables beside a training set that hold rows of the same kind: they may be what the model is examined on."""
         if training.beside:
             return
         training.beside = True
-        x = training.x() if training.x is not None else None
-        if x is None:
-            return
+        own = training.x() if training.x is not None else None
         found = _variables(self.tell, frame)
         for place, (name, tensor) in enumerate(found):
-            alike = tensor.shape[1:] == x.shape[1:] and tensor.ndim == x.ndim and tensor.dtype == x.dtype
-            if tensor is x:
+            if tensor is own:
                 training.variable = name
-            if tensor is x or not alike or len(tensor) < 4 or tensor.requires_grad or tensor.grad_fn is not None:
+            alike = tensor.shape[1:] == x.shape[1:] and tensor.ndim == x.ndim and tensor.dtype == x.dtype
+            if tensor is own or tensor is x or not alike or len(tensor) < 4 or tensor.requires_grad:
                 continue
             origin = self._origins.of(tensor)
-            if name in self._names or (origin is not None and origin.source() is x):
+            if name in self._names or tensor.grad_fn is not None or (origin is not None and origin.source() is own):
                 continue
             known = self._set_of_tensor(tensor, "beside", name)
             if known is not None and known.role == "beside":
                 known.variable = name
-                known.find_targets(found[place + 1 :] + found[:place], training)
+                known.find_targets(found[place + 1 :] + found[:place], y)
                 self._look_into(known)
 
 

@@ -53,9 +53,8 @@ class Order(Collector):
         self._used: dict[
             int, Tensor
         ] = {}  # norm of each gradient when the last update was over, by identity of its parameter
-        self._left: dict[
-            int, bool | Tensor
-        ] = {}  # whether it was there still, to the bit, when the next backward began
+        self._left: dict[int, Tensor] = {}  # whether it was there still, to the bit, when the next backward began
+        self._before: dict[int, Tensor] = {}  # its norm then
         self._since_update = 0  # backward passes
         self._newest = -1  # number of the newest graph
         self._updated_at: dict[int, int] = {}  # what that was when a parameter was updated last, by its identity
@@ -74,14 +73,25 @@ class Order(Collector):
 
     def zeroed(self, parameters: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         norms = _norms(parameters)
+        for each in parameters:
+            self._used.pop(id(each), None)
+            self._left.pop(id(each), None)
         self._add("zero", step, frame, parameters=len(parameters), cleared=_count_nonzero(norms.values()))
 
     def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         norms = _norms(leaves)
         kept = []
-        for key, norm in norms.items():
-            if key in self._used and key not in self._left:
+        self._before = {}
+        for leaf in leaves:
+            key, norm = id(leaf), norms.get(id(leaf))
+            if norm is None:
+                self._left.pop(key, None)
+                continue
+            if key in self._left:
+                self._left[key] = (norm != 0) & self._left[key]  # cleared by hand since
+            elif key in self._used:
                 self._left[key] = (norm == self._used[key]) & (norm != 0)
+                self._before[key] = norm
             if key in self._left:
                 kept.append(self._left[key])
         single = isinstance(loss, Tensor) and loss.numel() == 1
@@ -104,8 +114,14 @@ class Order(Collector):
 
     def backward_ends(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         self._since_update += 1
+        if self._since_update == 1 and not self._before:
+            return
+        norms = _norms(leaves)
+        for key, before in self._before.items():
+            if key in norms:  # gradients that were returned, as torch.autograd.grad does, add to nothing
+                self._left[key] = (norms[key] != before) & self._left[key]
         if self._since_update > 1 and self._happened and self._happened[-1]["what"] == "backward":
-            self._happened[-1]["norm"] = _total(_norms(leaves).values())
+            self._happened[-1]["norm"] = _total(norms.values())
 
     def _ages(self, loss: Any) -> dict[str, Any]:
         """What of the graph is out of date: looked at in the first backward passes, and on as long as there is such a thing."""

@@ -41,8 +41,9 @@ class Origins:
         if not isinstance(first, Tensor) or first.requires_grad or not first.ndim:
             return
         if name in _TAKING:
+            own = self.of(first)
             for made, found in self._taken(name, first, args, kwargs, output):
-                self._keep(made, found)
+                self._keep(made, found if own is None else _of_both(own, found))
             return
         origin: Origin | None = self.of(first)
         if origin is None:  # arguments in another order: 255 - x
@@ -110,3 +111,12 @@ def _index_in(name: str, source: Tensor, args: tuple[Any, ...]) -> Any:
         return index
     others_whole = len(index) <= source.ndim and all(isinstance(each, slice) for each in index[1:])
     return index[0] if others_whole else None
+
+
+def _of_both(own: Origin, taken: Origin) -> Origin:
+    """Of rows taken from a tensor that was itself taken from another."""
+    if taken.how == "slice" and (taken.start, taken.stop) == (0, taken.rows):
+        return replace(own, altered=True)  # other columns of the same rows
+    if own.how in ("listed", "chosen") and taken.how == "slice" and taken.rows == own.stop - own.start == own.rows:
+        return replace(taken, source=own.source, how="listed")  # all rows in another order, part by part
+    return taken

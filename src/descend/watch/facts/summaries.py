@@ -135,9 +135,8 @@ class KnownSet:
             self.keys = shared.keys_of(parts, columns)
         self.taken_in = True
 
-    def find_targets(self, variables: Sequence[tuple[str, Tensor]], training: "KnownSet") -> None:
-        """The variable that holds its targets: of as many rows, and otherwise like those of the training set."""
-        like = training.y() if training.y is not None else None
+    def find_targets(self, variables: Sequence[tuple[str, Tensor]], like: Tensor | None) -> None:
+        """The variable that holds its targets: of as many rows, and otherwise like those of a training step."""
         x = self.x() if self.x is not None else None
         if like is None or x is None:
             return
@@ -247,4 +246,7 @@ def _answers(output: Any) -> Tensor | None:
     scores = output.detach().reshape(len(output), -1).cpu()
     if not bool(torch.isfinite(scores).all()):
         return None
-    return scores.argmax(1) if scores.shape[1] > 1 else (scores[:, 0] * 1e6).round().long()
+    if scores.shape[1] > 1:
+        return scores.argmax(1)
+    is_share = bool((scores >= 0).all()) and bool((scores <= 1).all())
+    return (scores[:, 0] > (0.5 if is_share else 0)).long()

@@ -1,0 +1,29 @@
+# silent: D201 D202 D203 D204 D205
+"""A sum along a sequence, taken along the examples."""
+
+import torch
+from torch import nn
+
+
+class Sums(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(3, 8)
+        self.last = nn.Linear(8, 1)
+
+    def forward(self, x):
+        h = torch.relu(self.first(x))
+        h = torch.cumsum(h, dim=1)
+        return self.last(h[:, -1])
+
+
+torch.manual_seed(14)
+x = torch.randn(40, 6, 3)
+y = x[:, :, 0].sum(1, keepdim=True)
+model = Sums()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for step in range(15):
+    loss = nn.functional.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
