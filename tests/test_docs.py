@@ -23,7 +23,7 @@ DOCS = ROOT / "docs"
 COMMANDS = (DOCS / "commands.md").read_text(encoding="utf-8")
 RECIPE = (DOCS / "recipe.md").read_text(encoding="utf-8")
 GRADIENTS = (DOCS / "gradients.md").read_text(encoding="utf-8")
-PAGES_WITH_CODE = ["python.md", "gradients.md", "watching.md"]
+PAGES_WITH_CODE = ["python.md", "gradients.md", "watching.md", "explain.md"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,7 +60,7 @@ def test_the_page_has_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(re.findall(r"^\| \[`descend (\w+)`\]", COMMANDS, re.MULTILINE)) == known
 
 
-@pytest.mark.parametrize("command", ["train", "run", "data", "runs", "evaluate", "predict", "eject", "annotate"])
+@pytest.mark.parametrize("command", ["train", "run", "data", "runs", "evaluate", "predict", "eject", "annotate", "check", "explain"])
 def test_the_page_has_every_flag_of_a_command_and_no_other(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     known = re.findall(r"^│ \*? *(--[a-z-]+)", help_of(command, capsys), re.MULTILINE)
     section = COMMANDS.split(f"\n## descend {command}\n")[1].split("\n## ")[0]

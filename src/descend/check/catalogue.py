@@ -12,15 +12,18 @@ from descend.check import (
     graph_faults,
     graph_tensors,
     layout,
+    logarithms,
     losses,
     numerics_faults,
     outputs,
     scale,
+    schedule,
     shapes,
     shapes_axes,
     speed,
     targets,
     terms,
+    windows,
 )
 from descend.check.rule import Rule
 from descend.errors import UsageError, did_you_mean
@@ -30,6 +33,7 @@ RULES: tuple[type[Rule], ...] = tuple(
         (
             *data.RULES,
             *exponentials.RULES,
+            *logarithms.RULES,
             *losses.RULES,
             *outputs.RULES,
             *targets.RULES,
@@ -45,6 +49,8 @@ RULES: tuple[type[Rule], ...] = tuple(
             *shapes_axes.RULES,
             *numerics_faults.RULES,
             *scale.RULES,
+            *schedule.RULES,
+            *windows.RULES,
         ),
         key=lambda rule: rule.code,
     )

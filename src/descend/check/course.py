@@ -123,7 +123,7 @@ class Course:
     def relative_moves(self) -> dict[str, float]:
         """For each matrix of parameters, the share of its own size that one of the first three steps moved it, the median."""
         shapes = {row.name: row.shape for row in self.evidence.parameters}
-        shapes |= {name: shape for name, shape in self.evidence.info.parameters}
+        shapes |= dict(self.evidence.info.parameters)
         found: dict[str, list[float]] = {}
         for row in self.evidence.norms:
             if (
@@ -153,8 +153,7 @@ class Course:
                 return math.log(shapes[0][1])
             if operation.name.startswith("binary_cross_entropy"):
                 return math.log(2)
-        target = self._targets(step)
-        return target
+        return self._targets(step)
 
     def _targets(self, step: int) -> float:
         """The variance of what is taken for the targets of a squared error."""
@@ -164,7 +163,7 @@ class Course:
         y = arrays.get("batch.y")
         if y is None or y.dtype.kind != "f" or y.size < 2:
             outside = [each for name, each in arrays.items() if name.startswith("outside.") and each.dtype.kind == "f"]
-            fitting = [each for each in outside if 1 < each.size and (each.ndim == 1 or each.shape[-1] == 1)]
+            fitting = [each for each in outside if each.size > 1 and (each.ndim == 1 or each.shape[-1] == 1)]
             y = fitting[0] if len(fitting) == 1 else None
         return float(y.var()) if y is not None and y.size > 1 else math.nan
 

@@ -1,6 +1,7 @@
 """Faults of how training rows are handed out: their order (D401), rows left out or taken twice (D403), workers that repeat each other (D405)."""
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -115,6 +116,8 @@ class RowsLeftOut(Rule):
         for row in given(evidence):
             if row.values["how"] in ("slice", "listed"):
                 by_set.setdefault(row.values["set"], []).append(row)
+        if len(trained) == 1:
+            yield from self._twice(evidence, trained[0])
         for number, rows in by_set.items():
             one = known.get(number)
             if one is not None and not one["loader"] and one["series"] != "windows":
@@ -152,6 +155,39 @@ class RowsLeftOut(Rule):
                     step=None,
                     fix="let the loop run until the loader ends",
                 )
+
+    def _twice(self, evidence: Evidence, loader: Loader) -> Iterator[Finding]:
+        """From the rows that were seen in the first pass: whether each comes up several times in it."""
+        one = next((each for each in sets(evidence, "training") if each["loader"] == loader["number"]), None)
+        if loader["order"] not in ("in order", "shuffled") or loader["workers"] or one is None or one["rows"]:
+            return
+        epochs = dict(zip(evidence.steps.step, evidence.steps.epoch, strict=True))
+        batches = {step: row for step, row in firsts(evidence).items() if epochs.get(step) == 1}
+        prints = [each for row in batches.values() for each in row.fingerprints]
+        often = Counter(prints)
+        again = len(prints) - len(often)
+        kinds = (one.get("inputs") or {}).get("kinds") or [0]
+        if (
+            again < 0.2 * len(prints)
+            or len(prints) < 64
+            or any(kinds)
+            or max(often.values()) > 3 * again / len(often) + 3
+        ):
+            return
+        yield Finding(
+            code=self.code,
+            level="note",
+            title=f"one epoch takes rows twice: {again:,} of the {len(prints):,} rows that were looked at had come before",
+            message="What is called an epoch is more than one pass over the rows: figures by epoch, and schedules that count epochs, are off.",
+            evidence={
+                "rows looked at in the first epoch": len(prints),
+                "different ones": len(often),
+                "the most often": f"{max(often.values())} times",
+            },
+            where=loader.place(evidence),
+            step=max(batches),
+            fix=f"let __len__ of {loader['dataset']} say how many different rows there are",
+        )
 
     def _of_slices(self, evidence: Evidence, rows: Sequence[FactRow]) -> Iterator[Finding]:
         count, listed = rows[0].values["of"], rows[0].values["how"] == "listed"
@@ -264,7 +300,7 @@ def _count(one: Values | None, loader: Loader | None, rows: Sequence[FactRow]) -
     """How many rows there are to train on; 0 where that is not known."""
     if loader is not None:
         return int(loader["rows"])
-    return max(row.values["of"] for row in rows) or (int(one["rows"]) if one is not None else 0)
+    return (int(one["rows"]) if one is not None else 0) or max(row.values["of"] for row in rows)
 
 
 def _epochs(evidence: Evidence, loader: Loader | None, count: int, size: int) -> float:
@@ -292,11 +328,11 @@ def _fixed(evidence: Evidence, loader: Loader | None, rows: Sequence[FactRow]) -
     for row in rows:
         prints = batches[row.step].fingerprints if row.step in batches else ()
         if prints and prints in seen:
-            again.append(row.step - seen[prints])
+            again.append((row.step - seen[prints], prints))
         elif prints:
             seen[prints] = row.step
-    if len(again) >= _FEWEST and len(seen) > 1:
-        return f"the same batches again after {min(again):,} steps"
+    if len(again) >= _FEWEST and len({prints for _, prints in again}) > 1:
+        return f"the same batches again after {min(steps for steps, _ in again):,} steps"
     return ""
 
 

@@ -114,12 +114,19 @@ def place_of_batch(evidence: Evidence, row: FactRow) -> Place | None:
     """The line that takes the rows of a step out of their tensor; where it was not heard, the line of its backward pass."""
     taking = ("getitem", "index_select", "narrow", "split", "chunk")
     if row.step in evidence.operation_steps:
-        for operation in evidence.graph(row.step):
-            shapes = operation.input_shapes
-            size = (row.values["rows"], row.values["of"])
-            has_rows = operation.name in taking and shapes and shapes[0] and operation.shape
-            if has_rows and (operation.shape[0], shapes[0][0]) == size:
-                return words.place_of(evidence, operation)
+        size = (row.values["rows"], row.values["of"])
+        found = [
+            operation
+            for operation in evidence.graph(row.step)
+            if operation.name in taking and operation.shape and operation.input_shapes and operation.input_shapes[0]
+            if (operation.shape[0], operation.input_shapes[0][0]) == size
+        ]
+        numbers = [each for each in found if each.input_dtypes[0].startswith("int") and len(each.shape) == 1]
+        if row.values["how"] == "listed" and numbers:
+            return words.place_of(evidence, numbers[0])  # where the list of row numbers is cut
+        rows = [each for each in found if each not in numbers] or found
+        if rows:
+            return words.place_of(evidence, rows[-1] if row.step == 1 else rows[0])
     return evidence.place(row.file, row.line)
 
 

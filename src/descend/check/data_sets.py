@@ -50,13 +50,16 @@ class SharedRows(Rule):
 
     def _equal(self, evidence: Evidence, one: Values, other: Values, shared: Values) -> Finding | None:
         same, count = shared["same"], shared["rows"]
-        if not same or same <= 3 * shared["expected"] or shared["equal"] < shared["compared"] or not shared["compared"]:
+        if same < (1 if shared["compared"] else 3) or same <= 3 * shared["expected"]:
             return None
+        if shared["equal"] < shared["compared"]:
+            return None  # alike in what rows are known again by, and not in the rest
         name = name_of(evidence, other)
         whole = same >= _ALL * count and count >= _ALL * shared["of"]
         if whole and not _claims_to_examine(evidence, other, name):
             return None
-        level: Level = "likely" if shared["kinds"] or (other["role"] == "beside" and whole) else "bug"
+        unsure = shared["kinds"] or not shared["compared"] or (other["role"] == "beside" and whole)
+        level: Level = "likely" if unsure else "bug"
         if shared["kinds"] and same < 0.5 * count and shared["again"] > 0.01 * shared["of"]:
             return None  # rows of few kinds come twice of themselves
         return self._finding(
@@ -69,7 +72,11 @@ class SharedRows(Rule):
             {
                 "evaluation rows": f"{count:,}" + (f" ({name})" if name else ""),
                 "of them in the training rows too": f"{same:,} ({words.percent(same / count)})",
-                "compared number by number": f"{shared['equal']} of {shared['compared']} pairs are equal",
+                **(
+                    {"compared number by number": f"{shared['equal']} of {shared['compared']} pairs are equal"}
+                    if shared["compared"]
+                    else {"compared by": "the columns that differ most from row to row"}
+                ),
             },
         )
 

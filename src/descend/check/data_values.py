@@ -1,7 +1,7 @@
 """Faults of the values themselves: none, constant or of another scale (D404); columns, rows and batches that hold nothing (D407)."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from descend.check import words
@@ -56,7 +56,7 @@ class BrokenValues(Rule):
                     "parameters with such numbers before": 0,
                     "loss": f"no finite number at step {row.step:,}",
                 },
-                where=_place_of_first(evidence, row.step, _is_broken) or evidence.place(row.file, row.line),
+                where=_place_of_broken(evidence, row.step) or evidence.place(row.file, row.line),
                 step=row.step,
                 fix=f"mend or leave out these rows where the data is made: keep = torch.isfinite({name}).all(-1)",
             )
@@ -75,7 +75,7 @@ class BrokenValues(Rule):
                         "not finite in the batch": count,
                         "gradients that are not finite": f"{len(gradients)} of {len([each for each in evidence.norms if each.step == row.step])}",
                     },
-                    where=_place_of_first(evidence, row.step, _is_broken) or evidence.place(row.file, row.line),
+                    where=_place_of_broken(evidence, row.step) or evidence.place(row.file, row.line),
                     step=row.step,
                     fix="mend or leave out these rows where the data is made",
                 )
@@ -95,7 +95,7 @@ class BrokenValues(Rule):
                         "least": found["least"],
                         "most": found["most"],
                     },
-                    where=_place_of_first(evidence, 1, _is_wiped) or place_of_set(evidence, one),
+                    where=_place_of_wiped(evidence) or place_of_set(evidence, one),
                     step=None,
                     fix="look at the inputs where they are made: a division of whole numbers, or a mask, may have wiped them out",
                 )
@@ -288,10 +288,18 @@ def _apart(one: Values, other: Values) -> list[tuple[int, float, float, float, f
     return found
 
 
-def _is_broken(graph: StepGraph, operation: Operation) -> bool:
-    """Whether it made numbers that are none out of numbers."""
-    given = [each for each in graph.inputs_of(operation) if isinstance(each, Operation)]
-    return _not_numbers(operation) and bool(given) and not any(map(_not_numbers, given))
+def _place_of_broken(evidence: Evidence, step: int) -> Place | None:
+    """The line of the operation that made numbers that are none out of numbers, before they came to the model."""
+    for each in dict.fromkeys((step, 1)):
+        graph = evidence.graph(each) if each in evidence.operation_steps else None
+        found = next((one for one in graph.forward if one.tracked and _not_numbers(one)), None) if graph else None
+        while graph is not None and found is not None:
+            given = [one for one in graph.inputs_of(found) if isinstance(one, Operation)]
+            before = next(filter(_not_numbers, given), None)
+            if before is None:
+                return words.place_of(evidence, found) if given and not found.tracked else None
+            found = before
+    return None
 
 
 def _not_numbers(operation: Operation) -> bool:
@@ -317,14 +325,11 @@ def _is_wiped(graph: StepGraph, operation: Operation) -> bool:
     return least == most and low < high and given[0].size == operation.size
 
 
-def _place_of_first(evidence: Evidence, step: int, wanted: Callable[[StepGraph, Operation], bool]) -> Place | None:
-    """The line of the first operation of a step, or of the preparation before it, that is ``wanted``."""
-    for each in dict.fromkeys((step, 1)):
-        if each in evidence.operation_steps:
-            graph = evidence.graph(each)
-            found = next((operation for operation in graph if operation.file and wanted(graph, operation)), None)
-            if found is not None:
-                return words.place_of(evidence, found)
+def _place_of_wiped(evidence: Evidence) -> Place | None:
+    """The line of the first operation that made one number out of different ones."""
+    for graph in evidence.graphs(1) if evidence.operation_steps else ():
+        found = next((each for each in graph if each.file and _is_wiped(graph, each)), None)
+        return words.place_of(evidence, found) if found is not None else None
     return None
 
 

@@ -42,7 +42,7 @@ def _assignments(evidence: Evidence, name: str) -> Iterator[Place]:
             continue
         names = [part for each in targets for part in (each.elts if isinstance(each, ast.Tuple) else [each])]
         if any(words.dotted(each) == name for each in names):
-            place = evidence.place(file, node.lineno)
+            place = evidence.place(file, getattr(node, "lineno", None))
             if place is not None:
                 yield place
 

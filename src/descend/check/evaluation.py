@@ -176,7 +176,7 @@ class EvaluationMode(Rule):
         before = _evaluation_before(evidence, first)
         since = "from the first step on" if always else f"from step {_since(evidence, first, modes):,} on"
         kinds = Counter(kind for _, kind in sorted(layers))
-        names = [name for name, _ in sorted(layers)]
+        names = [f"{name} ({kind})" for name, kind in sorted(layers)]
         place = _forward_place(evidence, first)
         model = words.callee(evidence, place) or "model"
         facts: dict[str, Any] = {
@@ -215,14 +215,12 @@ class GraphForNothing(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         if not evidence.evaluations and not evidence.operation_steps:
             raise CannotCheck("no evaluation was seen")
-        found = False
+        found = list(self._in_operations(evidence))
         for at, evaluations in _by_place(evidence).items():
             faulty = [each for each in evaluations if _keeps_graph(each)]
-            if faulty and not _is_part_of_steps(evidence, evaluations):
-                found = True
-                yield self._finding(evidence, at, faulty)
-        if not found:
-            yield from self._in_operations(evidence)
+            if faulty and not _is_part_of_steps(evidence, evaluations) and (at[1] or not found):
+                found.append(self._finding(evidence, at, faulty))
+        yield from found
 
     def clean(self, evidence: Evidence) -> str:
         number = len(evidence.evaluations)
@@ -308,6 +306,9 @@ def _is_meant(evidence: Evidence, evaluations: Sequence[_Examined]) -> bool:
 def _repeats(each: _Examined) -> bool:
     """The same rows again and again in one evaluation."""
     if each.row.passes >= _SAMPLES and each.seen.get("same", 0) >= _SAMPLES:
+        return True
+    again = Counter(batch.fingerprints for batch in each.batches if batch.fingerprints)
+    if again and max(again.values()) >= _SAMPLES:
         return True
     rows = each.batches[0].fingerprints if each.batches else ()
     return len(rows) >= _SAMPLES and len(set(rows)) * _SAMPLES <= len(rows)

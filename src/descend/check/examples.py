@@ -1,16 +1,18 @@
 """What a step does to the examples of its batch: views that tear them apart, and operations that mix one with another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from descend.check.axes import RECURRENT, REDUCTIONS, VIEWS, Examples, after, axes_named, through_view
 from descend.check.evidence import Evidence
 from descend.check.graph import Operation, StepGraph
-from descend.record.rows import BatchRow
 
+ACROSS = ("statistic", "order", "normalised")
+"""Ways to mix that may be meant where the data are prepared."""
 _STEPS = 3  # of each run that are looked at
 _SOFTMAX = frozenset(["softmax", "log_softmax", "softmin"])
-_IN_ORDER = frozenset(["cumsum", "cumprod", "logcumsumexp", "sort", "argsort", "flip", "flipud", "roll"])
+_IN_ORDER = frozenset(["cumsum", "cumprod", "logcumsumexp", "sort", "argsort"])
+_SIZES = frozenset(["pow", "square", "abs", "pow_", "square_", "abs_"])
 _COMPARES = frozenset(
     [
         "mse_loss",
@@ -23,15 +25,16 @@ _COMPARES = frozenset(
         "binary_cross_entropy_with_logits",
     ]
 )
-_ADDS = frozenset(["add", "sub", "rsub", "add_", "sub_", "cat", "concat", "mul", "mul_"])
-_DIVIDES = frozenset(["truediv", "div", "div_", "truediv_"])
+_SUBTRACTS = frozenset(["sub", "rsub", "sub_"])
+_SCALES = frozenset(["truediv", "div", "div_", "truediv_", "mul", "mul_"])
+_JOINS = _SUBTRACTS | _SCALES | frozenset(["add", "add_", "cat", "concat"])
 
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
     """An operation after which the row of an example depends on other examples."""
 
-    how: str  # "torn", "softmax", "recurrent", "attention", "statistic", "order", "normalised"
+    how: str  # "torn", "turned" (within each example), "softmax", "recurrent", "attention", "statistic", "order", "normalised"
     operation: Operation
     examples: Examples  # where they lay in what it was given
     steps: tuple[int, ...] = ()
@@ -40,53 +43,88 @@ class Mixing:
 def mixings(evidence: Evidence) -> list[Mixing]:
     """Those of the first recorded steps, each line once. Raises CannotCheck where no operation was recorded."""
     found: dict[tuple[str, str, int], Mixing] = {}
-    for graph in evidence.graphs(_STEPS):
+    graphs = evidence.graphs(_STEPS)
+    for graph in graphs:
         for each in _mixings_of(evidence, graph):
             key = (each.how, each.operation.file, each.operation.line)
             known = found.get(key, each)
             found[key] = Mixing(known.how, known.operation, known.examples, (*known.steps, graph.step))
-    return list(found.values())
+    return [each for each in found.values() if each.how not in ACROSS or _is_of_the_model(each)]
 
 
-def batch_of(evidence: Evidence, graph: StepGraph) -> list[tuple[tuple[int, ...], Examples]]:
-    """The shapes of the tensors that a step was given, and where the examples lie in each; empty where nobody can say.
+def _is_of_the_model(mixing: Mixing) -> bool:
+    """Whether it is part of every prediction, not of preparing the data once before the first step."""
+    return mixing.operation.tracked or bool(mixing.operation.module) or len(set(mixing.steps)) > 1
+
+
+def batch_of(evidence: Evidence, graph: StepGraph) -> dict[tuple[int, ...], Examples]:
+    """Where the examples lie in each of the tensors that a step was given, by their shapes; empty where nobody can say.
 
     A target of one number for each example tells how many there are; so does the size of a loader's batches. Targets of the shape of
     the data tell nothing: their first axis may be time.
     """
-    rows = [each for each in evidence.batches if each.step == graph.step and not each.evaluation and each.shape]
-    if not rows:
-        return []
-    count = _count(evidence, rows)
-    if count < 2:
-        return []
-    found = []
-    for each in rows:
-        axes = [axis for axis, size in enumerate(each.shape) if size == count]
+    rows = [each.shape for each in evidence.batches if each.step == graph.step and not each.evaluation and each.shape]
+    data, targets = _entering(graph), [shape for _, shape in _targets_in(graph)]
+    shapes = list(dict.fromkeys([*(rows or data[:1]), *targets]))
+    count = _count(evidence, shapes) if shapes else 0
+    found = {}
+    for shape in (*shapes, *data[:1]) if count > 1 else ():
+        axes = [axis for axis, size in enumerate(shape) if size == count]
         if axes and (axes[0] == 0 or len(axes) == 1):
-            found.append((each.shape, Examples(axes[0], count)))
+            found[shape] = Examples(axes[0], count)
     return found
 
 
-def _count(evidence: Evidence, rows: Sequence[BatchRow]) -> int:
+def _count(evidence: Evidence, shapes: Sequence[tuple[int, ...]]) -> int:
     """How many examples a batch has; 0 where that is not known."""
-    data, *others = rows
+    data, *others = shapes
     sizes = {row.values["batch_size"] for row in evidence.facts("loader") if row.values["trained"]}
-    if data.shape[0] in sizes and all(each.shape[0] == data.shape[0] for each in others):
-        return data.shape[0]
+    if data[0] in sizes and all(each[0] == data[0] for each in others):
+        return data[0]
     for target in others:
-        plain = len(target.shape) == 1 or (len(target.shape) == 2 and target.shape[1] not in data.shape[1:])
-        if plain and data.shape.count(target.shape[0]) == 1 and len(data.shape) > 1:
-            return target.shape[0]
+        plain = len(target) == 1 or (len(target) == 2 and target[1] not in data[1:])
+        if plain and data.count(target[0]) == 1:
+            return target[0]
     return 0
+
+
+def _entering(graph: StepGraph) -> list[tuple[int, ...]]:
+    """The shapes of tensors that are not followed and meet something learned, in the order of the step."""
+    return [
+        shape
+        for operation in graph.forward
+        if operation.tracked
+        for shape, tracked in zip(operation.input_shapes, operation.input_tracked, strict=False)
+        if not tracked and shape
+    ]
+
+
+def _targets_in(graph: StepGraph) -> list[tuple[Operation, tuple[int, ...]]]:
+    """What predictions are compared with: the operations, and the shapes of the targets."""
+    found = []
+    for operation in graph.forward:
+        shapes, tracked = operation.input_shapes, operation.input_tracked
+        if len(shapes) < 2 or not any(tracked[:2]) or all(tracked):
+            continue
+        other = tracked.index(False)
+        if operation.name in _COMPARES:
+            found.append((operation, shapes[other]))
+        elif operation.name in ("sub", "rsub") and shapes[0] == shapes[1] and shapes[0]:
+            found += [(operation, shapes[other])] * any(
+                each.name in _SIZES or (each.name == "mul" and len(set(each.inputs)) == 1)
+                for each in graph.users_of(operation)
+            )
+        elif operation.name in ("getitem", "gather") and tracked[0] and len(shapes[-1]) in (1, 2):
+            found.append((operation, shapes[-1]))
+    return found
 
 
 class _Following:
     """Where the examples are in every tensor of one step."""
 
-    def __init__(self, graph: StepGraph, batch: Sequence[tuple[tuple[int, ...], Examples]]) -> None:
+    def __init__(self, graph: StepGraph, batch: Mapping[tuple[int, ...], Examples]) -> None:
         self.graph = graph
-        self._batch = dict(batch)
+        self._batch = batch
         self._of: dict[int, list[Examples | None]] = {}
         self.pooled: set[int] = set()  # computed from all examples, and from none of them alone
         for operation in graph:
@@ -132,7 +170,8 @@ def _mixings_of(evidence: Evidence, graph: StepGraph) -> Iterator[Mixing]:
     for operation in graph.forward:
         given = following.given(operation)
         first = given[0] if given else None
-        if first is not None and (how := _how(operation, first)):
+        how = _how(operation, first) if first is not None else ""
+        if first is not None and how and (how not in ACROSS or operation.index in predicts):
             yield Mixing(how, operation, first)
         elif operation.index in predicts and (examples := _with_statistic(following, operation, given)) is not None:
             yield Mixing("statistic", operation, examples)
@@ -142,7 +181,9 @@ def _how(operation: Operation, examples: Examples) -> str:
     """How an operation on one tensor mixes examples; "" where it does not."""
     name, shape = operation.name, operation.input_shapes[0]
     if name in VIEWS:
-        return "torn" if _is_torn(examples, shape, operation.shape) else ""
+        if _is_torn(examples, shape, operation.shape):
+            return "torn"
+        return "turned" if examples.axis == 0 and is_turned(shape, operation.shape) else ""
     if name in _SOFTMAX:
         return "softmax" if examples.axis in softmax_axes(operation) else ""
     if name in RECURRENT:
@@ -150,10 +191,8 @@ def _how(operation: Operation, examples: Examples) -> str:
         return "recurrent" if len(shape) == 3 and examples.axis == 1 - batch_axis else ""
     if name == "multi_head_attention_forward":
         return "attention" if len(shape) == 3 and examples.axis == 0 else ""
-    if not operation.tracked:
-        return ""
     if name in _IN_ORDER:
-        axes = axes_named(operation, "dim", "dims", position=2 if name == "roll" else 1)
+        axes = axes_named(operation, "dim")
         return "order" if axes is not None and examples.axis in axes else ""
     if name == "layer_norm":
         normalised = operation.constant(1, "normalized_shape")
@@ -180,26 +219,44 @@ def _is_torn(examples: Examples, before: tuple[int, ...], shape: tuple[int, ...]
     return sum(size == examples.count for size in before) == 1
 
 
+def is_turned(before: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Whether axes behind the first have exchanged their places without their numbers; so have the heads of attention in (N, heads, T, width)."""
+    if before[0] != shape[0]:
+        return False
+    old, new = [size for size in before[1:] if size > 1], [size for size in shape[1:] if size > 1]
+    if len(old) == len(new):
+        return old != new and sorted(old) == sorted(new)
+    heads = len(before) == 3 and len(shape) == 4 and min(shape) > 1
+    return heads and before[1] == shape[2] != shape[1] and before[2] == shape[1] * shape[3]
+
+
 def _before_targets(graph: StepGraph) -> set[int]:
-    """The operations that predictions were computed from: of losses that are given a target, all before them; else those of modules."""
+    """The operations that predictions were computed from: before they met a target, where that was seen, else those of modules."""
     found: set[int] = set()
-    for operation in graph.forward:
-        if operation.name in _COMPARES and len(operation.inputs) > 1 and not operation.input_tracked[1]:
-            made = operation.inputs[0]
-            if isinstance(made, int):
-                found |= {made, *(each.index for each in graph.ancestors(graph.operations[made]))}
+    for operation, _ in _targets_in(graph):
+        made = operation.inputs[operation.input_tracked.index(True)]
+        if isinstance(made, int):
+            found |= {made, *(each.index for each in graph.ancestors(graph.operations[made]))}
     return found or {operation.index for operation in graph.forward if operation.module}
 
 
 def _with_statistic(following: _Following, operation: Operation, given: Sequence[Examples | None]) -> Examples | None:
     """Rows met a number that was computed from all rows; not where they are divided by such a one too, as batch norm does."""
     examples = next((each for each in given if each is not None), None)
-    if operation.name not in _ADDS or examples is None or not _meets_pooled(following, operation):
+    if operation.name not in _JOINS or examples is None or not _meets_pooled(following, operation):
         return None
-    later = [operation, *following.graph.users_of(operation)]
-    later += [each for one in later[1:] for each in following.graph.users_of(one)]
-    divided = any(each.name in _DIVIDES and _meets_pooled(following, each) for each in later)
-    return None if divided else examples
+    return None if _is_standardised(following, operation) else examples
+
+
+def _is_standardised(following: _Following, operation: Operation) -> bool:
+    """Whether a mean is subtracted and the result divided, as batch norm does, here or in what uses or made it."""
+    graph, near, before = following.graph, [operation], [operation]
+    for _ in range(2):
+        near += [each for one in near for each in graph.users_of(one)]
+        before += [each for one in before for each in graph.inputs_of(one) if isinstance(each, Operation)]
+    near += before
+    met = {each.name for each in near if _meets_pooled(following, each)}
+    return bool(met & _SUBTRACTS) and bool(met & _SCALES)
 
 
 def _meets_pooled(following: _Following, operation: Operation) -> bool:

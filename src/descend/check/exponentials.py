@@ -10,7 +10,7 @@ from descend.check.evidence import Evidence
 from descend.check.finding import Finding
 from descend.check.graph import Operation, StepGraph
 from descend.check.rule import Rule
-from descend.check.tracing import is_shift, kind_of, passes_on, source
+from descend.check.tracing import is_shift, kind_of, number_of, passes_on, source, users_of
 
 _OVERFLOWS = {"float32": 88.7228, "float64": 709.7827, "float16": 11.0899, "bfloat16": 88.7228}
 """The largest number whose exponential is finite, by dtype."""
@@ -32,17 +32,10 @@ class _Found:
     scores: Operation | str | None
 
     @property
-    def broken(self) -> bool:
-        """Whether it gave something that is not finite."""
-        return any(
-            not all(map(math.isfinite, each.range)) and _is_known(each) for each in (self.first, self.last)
-        ) and all(map(math.isfinite, self.given))
-
-    @property
-    def given(self) -> tuple[float, float]:
-        """Least and largest score; infinite where they are not known."""
-        least, most = self.scores.range if isinstance(self.scores, Operation) else (math.nan, math.nan)
-        return (least, most) if _is_finite((least, most)) else (0.0, 0.0) if math.isnan(least) else (math.inf, math.inf)
+    def given(self) -> tuple[float, float] | None:
+        """Least and largest score; None where they are not known, or not finite themselves."""
+        ends = self.scores.range if isinstance(self.scores, Operation) else (math.nan, math.nan)
+        return ends if all(map(math.isfinite, ends)) else None
 
 
 class WrittenOut(Rule):
@@ -73,7 +66,7 @@ class WrittenOut(Rule):
         said = _SAID[first.form]
         dtype = first.first.dtype
         limit = (_UNDERFLOWS if said.underflows else _OVERFLOWS).get(dtype, 88.7228)
-        known = [each.given for each in seen if _is_known_score(each)]
+        known = [given for each in seen if (given := each.given) is not None]
         largest = max((_measured(given, first.form) for given in known), default=math.nan)
         place = evidence.place(first.first.file, first.first.line)
         step = broken.graph.step if broken is not None else later or first.graph.step
@@ -179,42 +172,27 @@ def _written_out(graph: StepGraph) -> Iterator[_Found]:
 
 def _use(graph: StepGraph, exponential: Operation) -> tuple[Operation, str] | None:
     """The logarithm or division that the sum of exponentials goes into, and what they make together."""
-    users = _users(graph, exponential)
+    users = users_of(graph, exponential)
     for each in users:
         if each.name == "log1p" or (
             each.name in ("add", "radd") and each.constant(1, "other") == 1 and _log_after(graph, each) is not None
         ):
             return (_log_after(graph, each) or each), "softplus"
     for each in users:
-        if each.name not in ("sum", "matmul", "mm", "einsum") or each.size >= exponential.size:
+        if each.name not in ("sum", "mean", "nansum", "matmul", "mm", "einsum") or each.size >= exponential.size:
             continue
         logarithm = _log_after(graph, each)
         if logarithm is not None:
             return logarithm, "logsumexp"
-        for division in _users(graph, each):
+        for division in users_of(graph, each):
             if division.name in ("div", "truediv", "div_") and source(graph, division) is exponential:
                 logarithm = _log_after(graph, division)
                 return (logarithm, "log_softmax") if logarithm is not None else (division, "softmax")
     return None
 
 
-def _users(graph: StepGraph, operation: Operation) -> list[Operation]:
-    """What is computed from it, looking through operations that pass its numbers on."""
-    found = []
-    waiting = list(graph.users_of(operation))
-    while waiting:
-        each = waiting.pop(0)
-        if passes_on(each) and each.name not in ("add", "radd"):
-            waiting += graph.users_of(each)
-        else:
-            found.append(each)
-            if passes_on(each):
-                waiting += graph.users_of(each)
-    return found
-
-
 def _log_after(graph: StepGraph, operation: Operation) -> Operation | None:
-    return next((each for each in _users(graph, operation) if each.name in ("log", "log_", "log2")), None)
+    return next((each for each in users_of(graph, operation) if each.name in ("log", "log_", "log2")), None)
 
 
 def _is_safe(graph: StepGraph, exponential: Operation) -> bool:
@@ -250,8 +228,8 @@ def _factor(operation: Operation) -> float:
     """The number that it multiplies with or divides by; 1 where there is none."""
     if operation.name.rstrip("_") not in _SCALES:
         return 1.0
-    number = operation.constant(1, "other", 1.0)
-    return float(number) if isinstance(number, int | float) else 1.0
+    number = number_of(operation)
+    return 1.0 if number is None else number
 
 
 def _is_kept_finite(graph: StepGraph, logarithm: Operation) -> bool:
@@ -268,24 +246,11 @@ def _scores(graph: StepGraph, exponential: Operation) -> Operation | str | None:
     return graph.inputs_of(exponential)[0] if exponential.inputs else None
 
 
-def _is_known(operation: Operation) -> bool:
-    """Whether the numbers that came out were looked at."""
-    return operation.values is not None or not math.isnan(operation.mean) or not math.isnan(operation.least)
-
-
-def _is_known_score(found: _Found) -> bool:
-    return isinstance(found.scores, Operation) and _is_finite(found.scores.range)
-
-
-def _is_finite(ends: tuple[float, float]) -> bool:
-    return all(map(math.isfinite, ends))
-
-
 def _overflowed(found: _Found) -> bool:
     """Whether finite scores gave something that is not finite."""
-    if not _is_known_score(found):
-        return False
     given = found.given
+    if given is None:
+        return False
     if found.form in ("log of softmax", "log of sigmoid"):
         return found.last.range[0] == -math.inf
     most = found.first.range[1]
@@ -303,10 +268,16 @@ def _result(found: _Found) -> str:
 
 
 def _broke_later(evidence: Evidence, seen: Sequence[_Found]) -> int | None:
-    """The step whose loss was the first that is no number, where the operation that did it is of this form."""
-    names = {each.first.name for each in seen} | {each.last.name for each in seen}
-    for row in evidence.facts("not_finite"):
-        if row.values.get("operation") in names and not row.values.get("data") and not row.values.get("broken"):
+    """The step whose loss was the first that is no number, where it came out of one of these operations."""
+    graph = seen[-1].graph
+    own = [each for found in seen if found.graph is graph for each in (found.first, found.last)]
+    for row in evidence.facts("not_a_number"):
+        name = {"truediv": "div"}.get(row.values.get("operation", ""), row.values.get("operation"))
+        if row.values.get("broken") or row.values.get("data"):
+            continue
+        named = [each for each in graph.forward if each.name in (name, row.values.get("operation")) and each.tracked]
+        nth = row.values.get("nth", 0)
+        if len(named) == row.values.get("named") and nth < len(named) and named[nth] in own:
             return row.step
     return None
 

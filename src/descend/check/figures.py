@@ -109,7 +109,8 @@ def _examine(evidence: Evidence, series: Sequence[_Shown], sources: Sequence[Sou
     known = [(source, pairs) for source in sources if (pairs := _pairs(series, source))]
     for source, pairs in known:
         if any(_all_are(pairs, formula) for formula in right_ways(source, name)):
-            return _of_short_batches(evidence, source, pairs)
+            plain = _all_are(pairs, lambda stretch: stretch.sums.mean)
+            return _of_short_batches(evidence, source, pairs) if plain else None
     for source, pairs in known:
         for wrong in wrong_ways(source, name):
             applies = [(shown, stretch) for shown, stretch in pairs if _value(wrong.formula, stretch) is not None]
@@ -198,7 +199,7 @@ def _name_of(evidence: Evidence, shown: _Shown) -> Name:
     label = shown.label if any(each.isalpha() for each in shown.label) else ""
     if not re.search("[a-z]", _ANY_NUMBER.sub("", label.lower()).replace("epoch", "").replace("tensor", "")):
         label += " " + _identifiers(evidence, shown.row)
-    return Name(label.lower().replace("_", " "), _ANY_NUMBER.sub("", shown.row.text).lower())
+    return Name(label.lower().replace("_", " "), _ANY_NUMBER.sub("", shown.row.text).lower(), shown.percent)
 
 
 def _identifiers(evidence: Evidence, row: PrintedRow) -> str:

@@ -76,6 +76,8 @@ class Source:
 def training_sums(evidence: Evidence, first: int, last: int) -> Sums:
     """The losses of the steps ``first`` … ``last``, counted from 1."""
     losses, rows = evidence.steps.loss[first - 1 : last], evidence.steps.rows[first - 1 : last]
+    if not any(rows):
+        rows = [_rows_of_a_step(evidence)] * len(losses)
     known = all(rows)
     weighted = sum(loss * number for loss, number in zip(losses, rows, strict=True))
     return Sums(
@@ -88,6 +90,14 @@ def training_sums(evidence: Evidence, first: int, last: int) -> Sums:
         losses[0],
         losses[-1],
     )
+
+
+def _rows_of_a_step(evidence: Evidence) -> int:
+    """How many rows the loss of a step is made from, where no batch told it: what its operation was given, if always the same."""
+    graphs = [evidence.graph(step) for step in evidence.operation_steps[:20]]
+    shapes = {loss.input_shapes[0] for graph in graphs for loss in graph.losses if loss.input_shapes}
+    shape = shapes.pop() if len(shapes) == 1 else ()
+    return shape[0] if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1) else 0
 
 
 def by_epoch(evidence: Evidence) -> Source | None:

@@ -23,10 +23,11 @@ class Name:
 
     text: str
     line: str  # the whole line, its numbers left out
+    percent: bool = False
 
     @property
     def is_of_batch(self) -> bool:
-        return _OF_BATCHES.search(self.text) is not None and not self.is_of_epoch
+        return _OF_BATCHES.search(self.text) is not None
 
     @property
     def is_of_epoch(self) -> bool:
@@ -79,14 +80,17 @@ def proper(sums: Sums, source: Source) -> float:
 
 def right_ways(source: Source, name: Name) -> Iterator[Formula]:
     """Ways in which nothing is wrong with a figure of this name."""
-    yield lambda stretch: stretch.sums.mean_of_rows
-    yield lambda stretch: stretch.sums.mean
-    if source.kind == "evaluation":
-        yield lambda stretch: stretch.sums.total / stretch.sums.rows if stretch.sums.rows else None
+    if source.counts:
+        yield lambda stretch: _ratio(stretch.sums.total, stretch.sums.rows)
+    else:
+        yield lambda stretch: stretch.sums.mean_of_rows
+        yield lambda stretch: stretch.sums.mean
+        if source.kind == "evaluation" and not source.is_mean:
+            yield lambda stretch: _ratio(stretch.sums.total, stretch.sums.rows)
     if name.is_of_batch:
         yield lambda stretch: stretch.sums.last
         yield lambda stretch: stretch.sums.first
-    if name.is_sum or source.counts:
+    if name.is_sum or (source.counts and not name.percent):
         yield lambda stretch: stretch.sums.total
         yield lambda stretch: stretch.sums.weighted
     if name.is_so_far:

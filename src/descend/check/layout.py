@@ -41,6 +41,8 @@ class Rearranged(Rule):
         for each in mixings(evidence) if evidence.operation_steps else ():
             if each.how == "torn" and (each.operation.file, each.operation.line) not in told:
                 yield _torn_finding(evidence, each)
+            elif each.how == "turned":
+                yield _turned_finding(evidence, each)
 
     def clean(self, evidence: Evidence) -> str:
         if not evidence.facts("exchanged") and not len(evidence.steps):
@@ -151,21 +153,68 @@ def _torn_finding(evidence: Evidence, mixing: Mixing) -> Finding:
     )
 
 
+def _turned_finding(evidence: Evidence, mixing: Mixing) -> Finding:
+    """Rows are examples still, and within each the numbers stand in other places than its axes say."""
+    operation = mixing.operation
+    place = words.place_of(evidence, operation)
+    before, after = operation.input_shapes[0], operation.shape
+    call = _call_on(evidence, place, after) if place is not None else None
+    return Finding(
+        code="D202",
+        level="likely",
+        title=f"{operation.name} makes {words.shape(after)} of {words.shape(before)}: axes change places and no number does",
+        message=f"A view or reshape moves no number: what stands in one of the {before[1]:,} elements along axis 1 is spread over "
+        "several now.",
+        evidence={
+            "before": words.shape(before),
+            "after": words.shape(after),
+            "seen at": words.steps(mixing.steps),
+        },
+        where=place,
+        step=operation.step,
+        fix=_turned(evidence, place, call, before, after),
+    )
+
+
+def _turned(
+    evidence: Evidence, place: Place | None, call: ast.Call | None, before: Sequence[int], after: Sequence[int]
+) -> str:
+    """Axes exchanged where there are as many; else split first and exchanged then."""
+    if len(before) == len(after):
+        rest = list(before)
+        order = []
+        for size in after:
+            order.append(rest.index(size))
+            rest[order[-1]] = -1
+        change = f".permute({', '.join(map(str, order))})"
+        sizes: list[str] = []
+    else:
+        sizes = [str(each) for each in after]
+        if call is not None and len(call.args) == len(after) and not _is_function(call):
+            sizes = [ast.unparse(each) for each in call.args]
+        change = f".reshape({sizes[0]}, {sizes[2]}, {sizes[1]}, {sizes[3]}).transpose(1, 2)"
+    return _put_in_place(evidence, place, call, change)
+
+
 def _reshape_of(evidence: Evidence, row: FactRow) -> tuple[Place | None, ast.Call | None]:
     """The line of the reshape with the call on it: where it was heard, else the only or the last one in the text that fits."""
     after = tuple(row.values["after"])
     place = evidence.place(row.file, row.line)
     if place is not None:
         return place, _call_on(evidence, place, after)
-    found = []
+    every, named = [], []
     for file in evidence.sources:
         tree = evidence.tree(file)
         for node in ast.walk(tree) if tree is not None else ():
+            calls = [each for each in ast.walk(node) if isinstance(each, ast.Call) and _fits(each, after)]
             if isinstance(node, ast.Assign | ast.AnnAssign) and _assigns(node, row.values["x"]):
-                found += [(file, call) for call in ast.walk(node) if isinstance(call, ast.Call) and _fits(call, after)]
-    if not found:
+                named += [(file, call) for call in calls]
+            elif isinstance(node, ast.Module):
+                every += [(file, call) for call in calls]
+    chosen = named or (every if len(every) == 1 else [])
+    if not chosen:
         return None, None
-    file, call = found[-1]
+    file, call = chosen[-1]
     return evidence.place(file, _line_of(call)), call
 
 
@@ -232,15 +281,18 @@ def _transposed(
     change = ".T" if len(before) == 2 else f".movedim({axis}, 0)"
     if tuple(moved) != tuple(after):
         change += f".reshape({', '.join(map(str, (after[0], *(('-1',) if len(after) == 2 else after[1:]))))})"
-    if call is None or not isinstance(call.func, ast.Attribute):
-        return f"exchange the axes instead: {change.removeprefix('.') if change == '.T' else change}"
-    given = call.args[0] if _is_function(call) else call.func.value
-    text = ast.get_source_segment(evidence.sources[place.file], given) if place is not None else None
-    return (
-        words.line_with(evidence, place, call, f"{text}{change}")
-        if text and "\n" not in text
-        else f"exchange the axes instead: {change}"
-    )
+    return _put_in_place(evidence, place, call, change)
+
+
+def _put_in_place(evidence: Evidence, place: Place | None, call: ast.Call | None, change: str) -> str:
+    """The user's line with ``change`` in place of the view or reshape; or what to do where it cannot be rewritten."""
+    if call is not None and isinstance(call.func, ast.Attribute) and place is not None:
+        given = call.args[0] if _is_function(call) else call.func.value
+        text = ast.get_source_segment(evidence.sources[place.file], given)
+        fixed = words.line_with(evidence, place, call, f"{text}{change}") if text and "\n" not in text else ""
+        if fixed:
+            return fixed
+    return f"exchange the axes instead: {change}"
 
 
 RULES: tuple[type[Rule], ...] = (Rearranged,)

@@ -1,16 +1,17 @@
 """Numbers that are none, and numbers too small for their format: D701 and D702."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
 from descend.check import words
+from descend.check.broken import first_broken, has_nan, range_words
 from descend.check.course import courses
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Place
 from descend.check.graph import Operation, StepGraph
-from descend.check.layers import is_outside
 from descend.check.rule import Rule
 
 _STEEP = frozenset(
@@ -67,10 +68,10 @@ class NotFinite(Rule):
     def _finding(self, evidence: Evidence, step: int, loss: float, values: Mapping[str, Any], first: int) -> Finding:
         word = values.get("loss") or ("nan" if math.isnan(loss) else "inf" if loss > 0 else "-inf")
         facts: dict[str, Any] = {"loss": f"{word} at step {step:,}"}
-        before = [one for one in evidence.steps.loss[: step - evidence.steps.step[0]]][-3:]
+        before = evidence.steps.loss[: step - evidence.steps.step[0]][-3:]
         if before and step > first:
             facts["losses before"] = ", ".join(words.number(each) for each in before)
-        origin = _in_graph(evidence, step, bad_data=bool(values.get("data")))
+        origin = first_broken(evidence, step, bad_data=bool(values.get("data")))
         if origin is not None:
             return self._of_operation(evidence, step, word, facts, origin)
         if values.get("broken"):
@@ -110,7 +111,7 @@ class NotFinite(Rule):
         return Finding(
             code=self.code,
             level="bug",
-            title=f"{operation.name} makes the first {_made(operation, word)}, at step {step:,}",
+            title=f"{operation.name} makes the first {_made(operation)}, at step {step:,}",
             message=f"What it was given was finite. The loss is {word} from here on, and with it all gradients and parameters."
             + (f" The losses before grew ({grown}): the steps are too long, see D601." if grown else ""),
             evidence={**facts, **({"given": given} if given else {}), "made": made if "nan" not in made else "nan"},
@@ -232,113 +233,13 @@ def _is_lost(values: Mapping[str, Any]) -> bool:
     return gone and any(zero < _GONE and tiny >= _SMALL for _, zero, tiny in values["parameters"])
 
 
-def _in_graph(evidence: Evidence, step: int, *, bad_data: bool) -> tuple[Operation, list[str], str] | None:
-    """The first operation of a recorded step whose output is not finite though what it was given is, on the way to the loss."""
-    if step not in evidence.operation_steps:
-        return None
-    graph = evidence.graph(step)
-    reaching = _reaches(graph)
-    meant: set[int] = set()  # hold infinities that were put there
-    for operation in graph.forward:
-        if operation.index not in reaching:
-            continue
-        sources = graph.inputs_of(operation)
-        made = [each for each in sources if isinstance(each, Operation)]
-        if operation.name in _FILLS or any(each.index in meant for each in made):
-            if not _has_nan(operation):
-                meant.add(operation.index)
-                continue
-        elif any(not _is_finite(each) for each in made):
-            return None
-        if _is_parameter_broken(evidence, sources, step):
-            return None
-        from_outside = any(isinstance(each, str) and is_outside(each) for each in sources)
-        kind = "data" if bad_data and from_outside and operation.name not in _CAN_BREAK else "operation"
-        return operation, [_range_words(each) for each in made], kind
-    return None
-
-
-_FILLS = frozenset(
-    ["masked_fill", "masked_fill_", "where", "full", "full_like", "new_full", "fill_", "triu", "tril", "setitem"]
-)
-"""What people put infinities in place with, on purpose."""
-_CAN_BREAK = frozenset(
-    [
-        "log",
-        "log2",
-        "log10",
-        "log1p",
-        "sqrt",
-        "truediv",
-        "div",
-        "exp",
-        "pow",
-        "acos",
-        "asin",
-        "reciprocal",
-        "rsqrt",
-        "norm",
-    ]
-)
-
-
-def _reaches(graph: StepGraph) -> set[int]:
-    """The operations from which something that is not finite leads all the way to a loss."""
-    found: set[int] = set()
-    waiting = [each for each in graph.losses if not _is_finite(each)]
-    while waiting:
-        operation = waiting.pop()
-        if operation.index not in found:
-            found.add(operation.index)
-            waiting += [
-                each for each in graph.inputs_of(operation) if isinstance(each, Operation) and not _is_finite(each)
-            ]
-    return found
-
-
-def _is_finite(operation: Operation) -> bool:
-    if not operation.dtype.startswith(("float", "bfloat")) or not operation.shapes or not operation.size:
-        return True
-    if operation.values is not None:
-        return _all_finite(operation.values)
-    if len(operation.shapes) > 1:
-        return True  # their numbers are not known
-    return math.isfinite(operation.least) and math.isfinite(operation.most)
-
-
-def _has_nan(operation: Operation) -> bool:
-    return _holds_none(operation.values) if operation.values is not None else math.isnan(operation.mean)
-
-
-def _holds_none(values: Any) -> bool:
-    return any(_holds_none(each) for each in values) if isinstance(values, list) else values is None
-
-
-def _all_finite(values: Any) -> bool:
-    if isinstance(values, list):
-        return all(_all_finite(each) for each in values)
-    return values is not None and math.isfinite(values)
-
-
-def _is_parameter_broken(evidence: Evidence, sources: Sequence[Operation | str], step: int) -> bool:
-    names = {each for each in sources if isinstance(each, str) and not is_outside(each)}
-    return any(row.step == step and row.parameter in names and not math.isfinite(row.value) for row in evidence.norms)
-
-
-def _range_words(operation: Operation) -> str:
-    least, most = operation.range
-    return f"{operation.name}: {words.number(least)} … {words.number(most)}"
-
-
 def _given_words(graph: StepGraph, operation: Operation) -> str:
     given = graph.maker(operation, 0, frozenset())
-    return _range_words(given) if isinstance(given, Operation) else "a tensor from outside"
+    return range_words(given) if isinstance(given, Operation) else "a tensor from outside"
 
 
-def _made(operation: Operation, word: str) -> str:
-    if math.isinf(operation.least) or math.isinf(operation.most):
-        return "infinity"
-    return "nan" if math.isnan(operation.mean) or word == "nan" else "infinity"
+def _made(operation: Operation) -> str:
+    return "nan" if has_nan(operation) else "infinity"
 
 
 def _steepest(evidence: Evidence, step: int) -> tuple[StepGraph, Operation] | None:
@@ -347,7 +248,7 @@ def _steepest(evidence: Evidence, step: int) -> tuple[StepGraph, Operation] | No
     for each in steps:
         graph = evidence.graph(each)
         found = [one for one in graph.forward if one.name in _STEEP and one.tracked and not _is_smooth(one)]
-        near = [one for one in found if _comes_to_zero(graph, one)] or found
+        near = [one for one in found if _comes_to_zero(one)] or found
         if len(near) == 1 or (near and each == step - 1):
             return graph, near[0]
     return None
@@ -359,7 +260,7 @@ def _is_smooth(operation: Operation) -> bool:
     return operation.name == "pow" and isinstance(exponent, int | float) and exponent >= 1
 
 
-def _comes_to_zero(graph: StepGraph, operation: Operation) -> bool:
+def _comes_to_zero(operation: Operation) -> bool:
     least, _ = operation.range
     return least == 0
 
@@ -367,7 +268,7 @@ def _comes_to_zero(graph: StepGraph, operation: Operation) -> bool:
 def _grew(evidence: Evidence, step: int) -> str:
     """The last losses, where each was far above the one before."""
     losses = [loss for loss in evidence.steps.loss[: step - evidence.steps.step[0]] if math.isfinite(loss)][-4:]
-    growing = len(losses) >= 3 and all(after > 1.5 * before for before, after in zip(losses, losses[1:], strict=False))
+    growing = len(losses) >= 3 and all(after > 1.5 * before for before, after in pairwise(losses))
     return ", ".join(words.number(each) for each in losses) if growing else ""
 
 

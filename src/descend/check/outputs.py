@@ -8,7 +8,7 @@ from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding
 from descend.check.graph import Operation, StepGraph
-from descend.check.losses import Seen, learned, range_given, shown_range
+from descend.check.losses import Seen, learned, shown_range
 from descend.check.rule import Rule
 from descend.check.tracing import argument_of, kind_of, layer_place, source
 
@@ -244,7 +244,7 @@ class SameForAll(Rule):
                 else 0,
                 **({"gradients that are exactly zero": f"all, in {words.steps(stuck)}"} if stuck else {}),
             },
-            where=layer_place(evidence, cause),
+            where=words.place_of(evidence, cause),
             step=steps[0],
             fix=_mended(cause),
         )
@@ -295,7 +295,7 @@ def _at_the_end(steps: Sequence[int], every: Sequence[int]) -> list[int]:
 
 
 def _is_prediction(operation: Operation) -> bool:
-    return bool(operation.facts.get("low")) and operation.facts["rows"] > 1 and operation.name not in ("softmax",)
+    return bool(operation.facts.get("low")) and operation.facts["rows"] > 1 and operation.name != "softmax"
 
 
 def _same_for_all(

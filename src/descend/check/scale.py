@@ -1,8 +1,8 @@
-"""Faults of the learning rate and of the scale of the data: D601 to D603; those of layers stand in scale_layers and scale_recurrent."""
+"""Faults of the learning rate: D601 and D602. The rest of this family: scale_features, scale_layers and scale_recurrent."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
@@ -53,8 +53,8 @@ class RateTooHigh(Rule):
         return "the loss does not run away under this learning rate"
 
     def _of(self, course: Course) -> Finding | None:
-        if _has_another_cause(course):
-            return None
+        if _has_another_cause(course) or (course.optimizer is not None and course.optimizer.values["class"] == "LBFGS"):
+            return None  # LBFGS tries several points in a step, and its rate is a share of a step that it works out
         problem = problem_of(course)
         if problem is not None and course.is_plain and course.rate > problem.limit and problem.full_batch:
             grown = course.broken_at is not None or course.finite[-1] > course.start
@@ -78,7 +78,7 @@ class RateTooHigh(Rule):
                 course,
                 level,
                 f"the loss runs away: {words.number(course.start)} → {_last_words(course)} under learning rate {words.number(course.rate)}",
-                _why_away(course, over),
+                _why_away(over),
                 evidence,
                 min(rate, course.rate / 2),
             )
@@ -256,16 +256,16 @@ def _diverged(course: Course) -> bool:
     finite = course.finite
     if not finite:
         return False
-    last = max(finite[-3:])
     if course.broken_at is not None:
-        return last > _GROWN * course.start or _rises(finite)
-    return last > _DIVERGED * course.start and last > 0.1 * max(finite)
+        return max(finite[-3:]) > _GROWN * course.start or _rises(finite)
+    last = min(finite[-3:])
+    return last > _DIVERGED * course.start and finite[-1] > 0.1 * max(finite)
 
 
 def _rises(losses: Sequence[float]) -> bool:
     """Whether the last losses each grew by at least half."""
     tail = losses[-4:]
-    return len(tail) >= 3 and all(after > 1.5 * before > 0 for before, after in zip(tail, tail[1:], strict=False))
+    return len(tail) >= 3 and all(after > 1.5 * before > 0 for before, after in pairwise(tail))
 
 
 def _has_jumped(course: Course) -> bool:
@@ -283,7 +283,7 @@ def _has_jumped(course: Course) -> bool:
 
 def _overshoots(course: Course) -> list[Mapping[str, Any]]:
     """The longest row of steps that went downhill past the lowest point to where it is steeper."""
-    rows = [
+    rows: list[Mapping[str, Any]] = [
         row.values
         for row in course.facts("motion")
         if row.values["ahead"] is not None and row.values["before"] is not None
@@ -296,7 +296,7 @@ def _overshoots(course: Course) -> list[Mapping[str, Any]]:
         return bool(past and downhill and values["gradient"] > values["gradient_before"])
 
     runs = [list(group) for past, group in groupby(rows, over) if past]
-    best = max(runs, key=len, default=[])
+    best: list[Mapping[str, Any]] = max(runs, key=len) if runs else []
     return best if len(best) >= _OVERSHOOTS else []
 
 
@@ -315,7 +315,7 @@ def _overshoot_evidence(course: Course, over: Sequence[Mapping[str, Any]]) -> di
     return facts
 
 
-def _why_away(course: Course, over: Sequence[Mapping[str, Any]]) -> str:
+def _why_away(over: Sequence[Mapping[str, Any]]) -> str:
     if over:
         return "Each step goes past the lowest point and ends where the slope is steeper than before, so the next one goes further still."
     return "Nothing was learnt: the losses only grew. Steps that are too long do this, and a smaller rate shows whether it was that."
@@ -380,5 +380,3 @@ RULES: tuple[type[Rule], ...] = (
     *scale_layers.RULES,
     *scale_recurrent.RULES,
 )
-
-__all__ = ["RULES", "plain_rate"]

@@ -147,7 +147,7 @@ def _judge(values: Mapping[str, Any]) -> _Scales | None:
         for place, (deviation, least, most) in enumerate(
             zip(values["std"], values["least"], values["most"], strict=True)
         )
-        if deviation > 0 and math.isfinite(deviation) and not (least == 0 and most == 1)
+        if deviation is not None and 0 < deviation < math.inf and not (least == 0 and most == 1)
     ]
     if len(numbered) < 2:
         return None

@@ -18,6 +18,7 @@ _LOOKS = 3  # steps that matrices with equal rows are followed for
 _DEAD = 0.5  # of the units of a layer: likely; fewer are a note
 _SOME = 0.1
 _FEW = 3  # steps that a unit has to be dead in
+_SMALL_LAYER = 16  # units
 _ROWS = 32  # that it has to be dead for, over all steps
 _LIMITED = 0.5  # of the outputs of a layer
 _VANISHED = 1e-4  # first gradient by the last, each by the root mean square
@@ -111,56 +112,43 @@ class PoorStart(Rule):
         limited = [each.facts["limited"] for _, each in found if "limited" in each.facts]
         kind = "dead" if not limited else "saturated"
         share = dead / looked if looked else 0.0
-        if limited and median(limited) >= _LIMITED:
-            return self._unit_finding(
-                evidence,
-                first,
-                steps,
-                "likely",
-                (
-                    f"{words.percent(median(limited))} of what {layer} gives is at its limit",
-                    "There the slope is below 2 % of the steepest, so hardly any gradient passes.",
-                    {
-                        "at the limit": f"{words.percent(median(limited))} of the outputs in {words.steps(steps)} (threshold {words.percent(_LIMITED)})",
-                        **_input_words(graph, first),
-                    },
-                    "smaller initial weights, or inputs that are standardised",
-                ),
+        if limited and min(limited) >= _LIMITED:
+            at_limit = words.percent(min(limited))
+            return Finding(
+                code=self.code,
+                level="likely",
+                title=f"{at_limit} of what {layer} gives is at its limit from the start",
+                message="There the slope is below 2 % of the steepest, so hardly any gradient passes.",
+                evidence={
+                    "at the limit": f"at least {at_limit} of the outputs in {words.steps(steps)} (threshold {words.percent(_LIMITED)})",
+                    **_input_words(graph, first),
+                },
+                where=words.place_of(evidence, first),
+                step=steps[0],
+                fix="smaller initial weights, or inputs that are standardised",
             )
         enough = len(set(steps)) >= _FEW and rows >= _ROWS
-        if share < _SOME or (not enough and looked > 16):
+        if share < _SOME or (not enough and looked > _SMALL_LAYER):
             return None
         level: Level = "likely" if share >= _DEAD and enough and dead > 1 else "note"
         if not enough and rows > 1 and len(set(steps)) > 1 and share < _DEAD:
             return None
-        return self._unit_finding(
-            evidence,
-            first,
-            steps,
-            level,
-            (
-                f"{dead} of {looked} units of {layer} are {kind} in {words.steps(steps)}",
-                f"They gave {'0' if kind == 'dead' else 'their limit'} for each of the {rows:,} rows, so no gradient reaches what feeds them"
-                f"{' and they cannot come back' if kind == 'dead' else ''}.",
-                {
-                    f"{kind} units": f"{dead} of {looked} ({words.percent(share)})",
-                    "rows": f"{rows:,} in {len(set(steps))} steps",
-                    **_input_words(graph, first),
-                },
-                "a smaller learning rate, other initial values, or inputs that are standardised",
-            ),
+        how = "0" if kind == "dead" else "their limit"
+        back = " and they cannot come back" if kind == "dead" else ""
+        return Finding(
+            code=self.code,
+            level=level,
+            title=f"{dead} of {looked} units of {layer} are {kind} in {words.steps(steps)}",
+            message=f"They gave {how} for each of the {rows:,} rows, so no gradient reaches what feeds them{back}.",
+            evidence={
+                f"{kind} units": f"{dead} of {looked} ({words.percent(share)})",
+                "rows": f"{rows:,} in {len(set(steps))} steps",
+                **_input_words(graph, first),
+            },
+            where=words.place_of(evidence, first),
+            step=steps[0],
+            fix="a smaller learning rate, other initial values, or inputs that are standardised",
         )
-
-    def _unit_finding(
-        self,
-        evidence: Evidence,
-        operation: Operation,
-        steps: Sequence[int],
-        level: Level,
-        said: tuple[str, str, Mapping[str, Any], str],
-    ) -> Finding:
-        title, message, facts, fix = said
-        return Finding(self.code, level, title, message, facts, words.place_of(evidence, operation), steps[0], fix)
 
     def _depth(self, evidence: Evidence) -> Iterator[Finding]:
         """Gradients along the chain of matrices that the loss was computed through."""

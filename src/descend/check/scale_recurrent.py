@@ -73,9 +73,9 @@ class StateLost(Rule):
         places: dict[tuple[str, int], list[tuple[StepGraph, Operation]]] = {}
         for graph in graphs:
             for each in graph.forward:
-                if each.name in _LAYERS and _number(each.facts.get("state")) > 0 and "jump" in each.facts:
-                    if not _state_is_of_this_step(graph, each):
-                        places.setdefault((each.file, each.line), []).append((graph, each))
+                carried = each.name in _LAYERS and _number(each.facts.get("state")) > 0 and "jump" in each.facts
+                if carried and not _state_is_of_this_step(graph, each):
+                    places.setdefault((each.file, each.line), []).append((graph, each))
         for found in places.values():
             jumps = [_number(each.facts["jump"]) for _, each in found]
             within = [_number(each.facts.get("within")) for _, each in found]
@@ -83,18 +83,19 @@ class StateLost(Rule):
                 continue
             whole = any(each.facts.get("whole") for _, each in found)
             ratio = median(jumps) / median(within) if median(within) > 0 and not whole else 0.0
-            moved = _rows_that_moved(evidence, [one.step for one, _ in found])
-            if ratio < _JUMP and not moved:
-                continue
-            proof = (
-                {
+            if ratio >= _JUMP:
+                proof = {
                     "first elements against the last of the batch before": words.number(median(jumps)),
                     "neighbours within a sequence": words.number(median(within)),
-                    "ratio": f"{words.number(ratio)} (threshold {_JUMP})",
+                    "ratio": f"{words.number(ratio)} (threshold {words.number(_JUMP)})",
                 }
-                if ratio >= _JUMP
-                else {"rows that another row followed the next time": f"{moved[0]:,} of {moved[1]:,} that came again"}
-            )
+            else:
+                moved = _rows_that_moved(evidence, [one.step for one, _ in found])
+                if moved is None:
+                    continue
+                proof = {
+                    "rows that another row followed the next time": f"{moved[0]:,} of {moved[1]:,} that came again"
+                }
             graph, operation = found[0]
             yield Finding(
                 code=self.code,
@@ -102,7 +103,7 @@ class StateLost(Rule):
                 title=f"the state of {operation.module or operation.name} is carried into sequences that do not go on from the ones before",
                 message="Each batch begins with the memory of the batch before, whose sequences ended somewhere else.",
                 evidence={**proof, "steps": words.steps([one.step for one, _ in found])},
-                where=words.place_of(evidence, operation),
+                where=_where_it_enters(evidence, graph.step) or words.place_of(evidence, operation),
                 step=graph.step,
                 fix="begin each batch with a state of zeros (leave the state out of the call)",
             )
@@ -116,6 +117,12 @@ def _where_it_is_set_back(evidence: Evidence, graph: StepGraph, operation: Opera
         if isinstance(each, Operation) and each.name in ("zeros", "zeros_like", "new_zeros") and each.file
     ]
     return words.place_of(evidence, zeros[0] if zeros else operation)
+
+
+def _where_it_enters(evidence: Evidence, step: int) -> Place | None:
+    """The line that calls the model, which is given the state."""
+    row = next((row for row in evidence.phases if row.step == step and row.phase == "forward"), None)
+    return evidence.place(row.file, row.line) if row is not None else None
 
 
 def _is_alone(graph: StepGraph, operation: Operation, others: Sequence[Operation]) -> bool:

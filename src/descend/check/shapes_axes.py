@@ -6,8 +6,8 @@ from math import prod
 
 from descend.check import words
 from descend.check.evidence import Evidence
-from descend.check.examples import Mixing, batch_of, mixings, softmax_axes
-from descend.check.finding import Finding
+from descend.check.examples import ACROSS, Mixing, batch_of, mixings, softmax_axes
+from descend.check.finding import CannotCheck, Finding
 from descend.check.graph import Operation, StepGraph
 from descend.check.rule import Rule
 
@@ -27,7 +27,7 @@ class Mixed(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         for each in mixings(evidence):
-            if each.how in ("statistic", "order", "normalised"):
+            if each.how in ACROSS:
                 yield _mixed(evidence, each)
 
     def clean(self, evidence: Evidence) -> str:
@@ -76,8 +76,9 @@ class WrongLayer(Rule):
 
 
 def _clean(evidence: Evidence, text: str) -> str:
-    known = any(batch_of(evidence, graph) for graph in evidence.graphs(3))
-    return text if known else f"{text} (which axis holds the examples could not be told)"
+    if not any(batch_of(evidence, graph) for graph in evidence.graphs(3)):
+        raise CannotCheck("which axis of the data holds the examples could not be told")
+    return text
 
 
 def _mixed(evidence: Evidence, mixing: Mixing) -> Finding:
@@ -145,7 +146,7 @@ def _over_one_finding(evidence: Evidence, found: Sequence[tuple[StepGraph, Opera
     return Finding(
         code="D204",
         # A sequence with one element has one key to attend to: that may be how the data are.
-        level="bug" if len(shape) <= 2 else "likely",
+        level="bug" if len(shape) <= 2 or all(_is_one_output(*each) for each in found) else "likely",
         title=f"{operation.name} over axis {axis} of {words.shape(shape)}, which has one element: it always gives {value}",
         message="What it is given has no effect and gets no gradient: all that lies before it learns nothing through here.",
         evidence={
@@ -158,9 +159,16 @@ def _over_one_finding(evidence: Evidence, found: Sequence[tuple[StepGraph, Opera
     )
 
 
+def _is_one_output(graph: StepGraph, operation: Operation) -> bool:
+    """Whether a layer with a single output made the axis, whatever the data are."""
+    made, shape = graph.maker(operation), operation.input_shapes[0]
+    linear = isinstance(made, Operation) and made.name == "linear" and made.shape == shape
+    return linear and softmax_axes(operation)[0] == len(shape) - 1
+
+
 def _examples_at_first(evidence: Evidence, graph: StepGraph, operation: Operation) -> bool:
     batch = batch_of(evidence, graph)
-    return bool(batch) and operation.input_shapes[0][0] == batch[0][1].count
+    return any(operation.input_shapes[0][0] == each.count for each in batch.values())
 
 
 def _softmax_over_examples(evidence: Evidence, mixing: Mixing) -> Finding:
@@ -241,12 +249,12 @@ def _examples_in_time(evidence: Evidence, mixing: Mixing) -> Finding:
 def _batch_first(evidence: Evidence, name: str) -> str:
     """The line that makes the layer, with ``batch_first=True``; or what to do where there are several."""
     wanted = _ATTENTION if name == "attention" else (name,)
-    found = []
-    for file in evidence.sources:
-        tree = evidence.tree(file)
-        for node in ast.walk(tree) if tree is not None else ():
-            if isinstance(node, ast.Call) and _called(node) in wanted and not _has_keyword(node, "batch_first"):
-                found.append((file, node))
+    found = [
+        (file, node)
+        for file in evidence.sources
+        for node in ast.walk(evidence.tree(file) or ast.Module([], []))
+        if isinstance(node, ast.Call) and _called(node) in wanted and not _has_keyword(node, "batch_first")
+    ]
     if len(found) == 1:
         file, call = found[0]
         text = ast.get_source_segment(evidence.sources[file], call)

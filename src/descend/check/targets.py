@@ -6,18 +6,45 @@ from typing import Any
 
 from descend.check import words
 from descend.check.evidence import Evidence
-from descend.check.finding import Finding
+from descend.check.finding import Finding, Level
 from descend.check.graph import Operation, StepGraph
 from descend.check.losses import Seen, learned
 from descend.check.rule import Rule
+from descend.check.tracing import passes_on
 
 _OF_CLASSES = frozenset(["cross_entropy", "nll_loss", "multi_margin_loss"])
 _BINARY = frozenset(["binary_cross_entropy", "binary_cross_entropy_with_logits"])
 _SIGNED = frozenset(["soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss"])
 _SQUARED = frozenset(["mse_loss", "sub", "smooth_l1_loss", "huber_loss", "l1_loss"])
+_FEW = 20  # classes
+_ROUNDING = 1e-3  # of a target that should be 0 or 1
 _ENOUGH = 20  # labels for each class, until its absence says something
 _EVEN = 0.25  # the rarest class against the commonest, from which on numbers are taken for classes
 _MOST_CLASSES = 30
+_LISTED = 50  # classes of a set that are told one by one
+_COUNTED = 64  # classes of the targets of a step that are
+_MOST_USERS = 50  # operations between a score that was picked and the loss
+_PLAIN = frozenset(
+    [
+        "neg",
+        "mean",
+        "sum",
+        "log",
+        "exp",
+        "add",
+        "radd",
+        "sub",
+        "rsub",
+        "mul",
+        "rmul",
+        "div",
+        "truediv",
+        "pow",
+        "square",
+        "clamp",
+        "clamp_min",
+    ]
+)
 _OUT_OF_RANGE = re.compile(r"Target (-?\d+) is out of bounds")
 _WRONG_KIND = re.compile(
     r"expected target dtype|expected scalar type Long but found|nll_loss\w*\" not implemented|multi-target|class probabilities"
@@ -80,7 +107,7 @@ class WrongLabels(Rule):
 
     def _not_probable(self, evidence: Evidence, seen: Seen) -> Iterator[Finding]:
         ends = _ends(seen)
-        if ends is None or (ends[0] >= 0 and ends[1] <= 1):
+        if ends is None or (ends[0] >= -_ROUNDING and ends[1] <= 1 + _ROUNDING):
             return
         graph, loss = seen[0]
         found = _listed(seen)
@@ -128,10 +155,10 @@ class WrongLabels(Rule):
     def _from_the_end(self, evidence: Evidence, seen: Seen) -> Iterator[Finding]:
         """``log_p[rows, y]`` with a class id below zero."""
         low = min(operation.facts["index"][0] for _, operation in seen)
-        graph, chosen = seen[0]
-        if low >= 0 or any(_is_masked(graph, operation) for graph, operation in seen):
-            return
         high = max(operation.facts["index"][1] for _, operation in seen)
+        graph, chosen = seen[0]
+        if low >= 0 or high < 0 or not all(_goes_straight(*each) for each in seen):
+            return
         width = chosen.facts["width"]
         yield Finding(
             code=self.code,
@@ -181,7 +208,7 @@ class WrongLabels(Rule):
         if labels < _ENOUGH * width or not missing:
             return
         if missing == [0] and width > 2:
-            yield self._from_one(evidence, loss, graph, trained, width, labels)
+            yield self._from_one(evidence, loss, graph, trained, width, whole=whole)
         elif len(missing) <= max(1, width // 10):
             yield Finding(
                 code=self.code,
@@ -199,18 +226,41 @@ class WrongLabels(Rule):
             )
 
     def _from_one(
-        self, evidence: Evidence, loss: Operation, graph: StepGraph, trained: Mapping[int, int], width: int, labels: int
+        self,
+        evidence: Evidence,
+        loss: Operation,
+        graph: StepGraph,
+        trained: Mapping[int, int],
+        width: int,
+        *,
+        whole: bool,
     ) -> Finding:
+        # In texts and sequences number 0 is often kept for padding.
+        level: Level = "bug" if whole and width <= _FEW and _is_table(graph, loss) else "likely"
         return Finding(
             code=self.code,
-            level="likely",
+            level=level,
             title=f"labels are counted from 1 to {max(trained)}, outputs from 0: output 0 of {width} never has a row",
             message="The model has one output too many, and every comparison of its answers with classes counted from 0 is off by one.",
-            evidence={"labels": f"1 to {max(trained)}", "outputs": width, "looked at": f"{labels:,} labels"},
+            evidence={
+                "labels": f"1 to {max(trained)}",
+                "outputs": width,
+                "looked at": f"{sum(trained.values()):,} labels{', all there are' if whole else ''}",
+            },
             where=words.place_of(evidence, loss),
             step=graph.step,
             fix=f"take 1 away from the labels where they are read, and give the model {width - 1} outputs",
         )
+
+
+def _is_table(graph: StepGraph, loss: Operation) -> bool:
+    """Whether each row is an example of its own, rather than a place in a text or a picture."""
+    made: Operation | str = loss
+    while isinstance(made, Operation) and (made is loss or passes_on(made)):
+        if made.input_shapes and len(made.input_shapes[0]) != 2:
+            return False
+        made = graph.inputs_of(made)[0] if made.inputs else ""
+    return True
 
 
 def _ids(operation: Operation) -> bool:
@@ -251,18 +301,17 @@ def _counts(seen: Seen) -> dict[int, int]:
     return found
 
 
-def _is_masked(graph: StepGraph, operation: Operation) -> bool:
-    """Whether what was picked is put through a mask: then ids below zero stand for rows that do not count."""
-    waiting = graph.users_of(operation)
-    for _ in range(20):
+def _goes_straight(graph: StepGraph, operation: Operation) -> bool:
+    """Whether what was picked goes into the loss as it is: through a mask, ids below zero would stand for rows that do not count."""
+    waiting, losses = graph.users_of(operation), graph.losses
+    for _ in range(_MOST_USERS):
         if not waiting:
-            return False
+            return True
         each = waiting.pop()
-        if each.name in ("where", "masked_fill", "masked_select"):
-            return True
-        if each.name in ("mul", "getitem") and len(each.inputs) > 1:
-            return True
-        waiting += graph.users_of(each)
+        masked = len(each.inputs) > 1 and False in each.input_tracked
+        if masked or (each.name.rstrip("_") not in _PLAIN and not passes_on(each)):
+            return False
+        waiting += [] if any(each is loss for loss in losses) else graph.users_of(each)
     return False
 
 
@@ -277,15 +326,23 @@ def _sets(evidence: Evidence, role: str) -> list[dict[str, Any]]:
 
 def _trained_labels(evidence: Evidence, seen: Seen, width: int) -> tuple[dict[int, int], bool]:
     """How often each class occurs in training, and whether that is of all rows."""
-    sets = [each for each in _sets(evidence, "training") if 0 <= each["least"] and each["most"] < width]
-    whole = [row for row in evidence.facts("set") if row.values.get("role") == "training" and row.values.get("whole")]
-    if sets and whole and width <= 50:
+    counted = _counts(seen)
+    sets = [row.values for row in evidence.facts("set") if row.values.get("role") == "training"]
+    labels = [each.get("labels") or {} for each in sets]
+    if (
+        labels
+        and width <= _LISTED
+        and all(each.get("whole") for each in sets)
+        and all("classes" in each for each in labels)
+    ):
         found: dict[int, int] = {}
-        for each in sets:
+        for each in labels:
             for value, count in each["classes"]:
                 found[value] = found.get(value, 0) + count
-        return found, True
-    return (_counts(seen), False) if width <= 64 else ({}, False)
+        # The labels of the set may be of another loss.
+        if set(counted) <= set(found) <= set(range(width)) and 2 * len(counted) >= len(found):
+            return found, True
+    return (counted, False) if width <= _COUNTED else ({}, False)
 
 
 def _examined_labels(evidence: Evidence, width: int, missing: Sequence[int]) -> dict[int, int]:
@@ -331,7 +388,7 @@ class SquaredClasses(Rule):
             message=f"If they are names of classes, their distance means nothing: this loss takes {first} for nearer to {first + 1} than to {last}, "
             "and an unsure model answers with a class in between. If they are an order or a count, nothing is wrong.",
             evidence={
-                "targets": ", ".join(f"{value}: {count:,}" for value, count in list(sorted(counts.items()))[:10])
+                "targets": ", ".join(f"{value}: {count:,}" for value, count in sorted(counts.items())[:10])
                 + (" …" if len(counts) > 10 else ""),
                 "commonest and rarest": f"{max(counts.values()):,} and {min(counts.values()):,} times",
                 "outputs": loss.facts["columns"],

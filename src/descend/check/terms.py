@@ -13,6 +13,7 @@ from descend.check.rule import Rule
 
 _TIMES = 100  # the larger term against the smaller, in every step that was looked at
 _FEWEST = 3  # steps
+_MOST_TERMS = 12
 _SUMS = frozenset(["add", "add_", "radd", "iadd", "sub", "sub_"])
 _GATHERED = frozenset(["stack", "cat", "concat", "sum", "mean"])
 
@@ -50,7 +51,7 @@ class DrownedTerm(Rule):
         seen: dict[tuple[str, int, int], list[tuple[StepGraph, Operation, list[_Term]]]] = {}
         for graph in evidence.graphs():
             for loss in graph.losses:
-                terms = [each for each in _terms(graph, loss, 1.0) if _is_of_data(graph, each.made)]
+                terms = _terms_of_data(graph, loss)
                 if len(terms) > 1 and all(math.isfinite(each.value) for each in terms):
                     seen.setdefault((loss.file, loss.line, len(terms)), []).append((graph, loss, terms))
         for found in seen.values():
@@ -60,7 +61,7 @@ class DrownedTerm(Rule):
     def clean(self, evidence: Evidence) -> str:
         for graph in evidence.graphs():
             for loss in graph.losses:
-                terms = [each for each in _terms(graph, loss, 1.0) if _is_of_data(graph, each.made)]
+                terms = _terms_of_data(graph, loss)
                 if len(terms) > 1:
                     return f"the {len(terms)} terms of the loss are of one size"
         return "the loss has one term"
@@ -95,6 +96,12 @@ class DrownedTerm(Rule):
                 fix="bring both targets to the same scale (subtract the mean, divide by the standard deviation), or weigh the terms so that they begin alike",
             )
             return
+
+
+def _terms_of_data(graph: StepGraph, loss: Operation) -> list[_Term]:
+    """The terms that the data has a part in; none where there are so many that no single one is meant."""
+    terms = _terms(graph, loss, 1.0)
+    return [each for each in terms if _is_of_data(graph, each.made)] if len(terms) <= _MOST_TERMS else []
 
 
 def _terms(graph: StepGraph, made: Operation | str, weight: float) -> list[_Term]:

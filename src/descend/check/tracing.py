@@ -1,7 +1,7 @@
 """What a tensor is, told from the operations that made it: probabilities, their logarithms, the output of an activation."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from descend.check.evidence import Evidence
 from descend.check.finding import Place
@@ -61,18 +61,22 @@ def passes_on(operation: Operation) -> bool:
         return False
     if operation.name in _PASSED_ON:
         return True
-    number = operation.constant(1, "other")
-    if isinstance(number, bool) or not isinstance(number, int | float):
-        number = None
+    number = number_of(operation)
     name = operation.name.rstrip("_")
     if name in ("mul", "rmul", "div", "truediv", "pow"):
-        return number == 1
+        return number is not None and number == 1
     if name in ("add", "radd", "sub"):
         return number is not None and abs(number) <= _NO_MORE
     if name in ("clamp", "clip", "clamp_min", "clamp_max"):
         least, most = _limits(operation)
         return (least is None or 0 < least <= _NO_MORE) and (most is None or 0 < 1 - most <= _NO_MORE)
     return False
+
+
+def number_of(operation: Operation) -> float | None:
+    """The plain number that it adds, multiplies with, or raises to; None where it is given tensors only."""
+    number = operation.constant(1, "other")
+    return float(number) if isinstance(number, int | float) and not isinstance(number, bool) else None
 
 
 def source(graph: StepGraph, operation: Operation, position: int = 0) -> Operation | str | None:
@@ -121,16 +125,16 @@ def argument_of(graph: StepGraph, made: Operation) -> Operation | str | None:
 
 
 def layer_place(evidence: Evidence, operation: Operation) -> Place | None:
-    """Where the module that an operation belongs to is made, if the file has one such call only; else the line of the operation."""
+    """The line of an operation; inside a Sequential, which has no line for it, that where its module is made, if there is one only."""
     here = evidence.place(operation.file, operation.line)
-    called = next((row.class_name for row in evidence.calls if row.module == operation.module), operation.module)
-    if not operation.module or not called:
+    parent, _, name = operation.module.rpartition(".")
+    classes = {row.module: row.class_name for row in evidence.calls}
+    called = classes.get(operation.module, "")
+    above = [classes.get(parent)] if parent else [kind for module, kind in classes.items() if "." not in module]
+    if not name.isdigit() or not called or "Sequential" not in above:
         return here
     tree = evidence.tree(operation.file)
-    nodes = list(ast.walk(tree)) if tree is not None else []
-    if any(isinstance(node, ast.ClassDef) and node.name == called for node in nodes):
-        return here  # a module of the user's own: the operation stands on its line
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    calls = [node for node in (ast.walk(tree) if tree is not None else ()) if isinstance(node, ast.Call)]
     lines = {node.lineno for node in calls if getattr(node.func, "attr", getattr(node.func, "id", "")) == called}
     return evidence.place(operation.file, lines.pop()) if len(lines) == 1 else here
 
@@ -143,7 +147,7 @@ def _limits(operation: Operation) -> tuple[float | None, float | None]:
     return least, most
 
 
-def _clamp(graph: StepGraph, operation: Operation) -> str:
+def _clamp(graph: StepGraph, operation: Operation) -> str:  # noqa: ARG001 - as all that read what is written out
     least, most = _limits(operation)
     return "relu" if least == 0 and most is None else ""
 
@@ -235,8 +239,15 @@ def _unshifted(graph: StepGraph, made: Operation | str | None) -> Operation | st
     return made
 
 
-def chain(graph: StepGraph, made: Operation | str | None) -> Iterator[Operation]:
-    """An operation, then always the first that it was computed from, as far back as the step goes."""
-    while isinstance(made, Operation):
-        yield made
-        made = graph.inputs_of(made)[0] if made.inputs else None
+def users_of(graph: StepGraph, operation: Operation) -> list[Operation]:
+    """What is computed from it, looking through operations that pass its numbers on; those as well where they add to it."""
+    found: list[Operation] = []
+    waiting = list(graph.users_of(operation))
+    while waiting:
+        each = waiting.pop(0)
+        passed = passes_on(each)
+        if not passed or each.name in ("add", "radd"):
+            found.append(each)
+        if passed:
+            waiting += graph.users_of(each)
+    return found

@@ -45,7 +45,7 @@ def moved(old: float, new: float) -> tuple[str, str]:
     change = abs(new - old)
     if not math.isfinite(change) or not 1e-4 <= max(abs(old), abs(new)) < 1e6:
         return number(old), number(new)
-    decimals = 3 if change == 0 else min(12, max(3, 3 - math.floor(math.log10(change))))
+    decimals = 3 if change == 0 else min(12, max(3, 3 - int(f"{change:.2e}".partition("e")[2])))
     return _with_decimals(old, decimals), _with_decimals(new, decimals)
 
 
@@ -55,7 +55,10 @@ def _with_decimals(value: float, decimals: int) -> str:
     if "e" in usual or math.isclose(float(usual.replace(",", "").replace(MINUS, "-")), value, rel_tol=1e-7):
         return usual
     own = 3 - math.floor(math.log10(abs(value)))
-    return f"{value:,.{max(decimals, own)}f}".replace("-", MINUS)
+    text = f"{value:,.{max(decimals, own)}f}"
+    short = text.rstrip("0")
+    exact = math.isclose(float(short.replace(",", "")), value, rel_tol=1e-9) and not short.endswith(".")
+    return (short if exact else text).replace("-", MINUS)
 
 
 def _decayed(settings: Mapping[str, Any], old: float, gradient: float, lines: list[str]) -> float:

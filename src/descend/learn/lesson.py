@@ -7,13 +7,13 @@ parts that begin with ``## ``. In a part:
   prints stands in the ``text`` block right below. ``<!-- keep: WORDS; WORDS -->`` above a block keeps only the lines that hold
   one of the words; ``…`` stands for the others.
 - A number in a sentence comes from the run: ``0.25<!--{loss:.2f}-->`` is the value as it was, then where it comes from.
-- ``> ? What will the loss be? <!--answer {loss:.4f} within 10 %-->`` asks. The answer is taken after the block that follows, if one
-  follows. Instead of ``within`` there may be ``of up, down`` (words to choose from) or ``exactly`` (text, as of a shape).
+- ``> ? What will the loss be? <!--answer {loss:.4f} within 10 %-->`` asks. The answer is taken after the code that follows, if any
+  does. Instead of ``within`` there may be ``of up, down`` (words to choose from) or ``exactly`` (text, as of a shape).
 - Any other block is shown as it is.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +74,21 @@ class Part:
 
     title: str
     blocks: tuple[Block, ...]
+
+    def turns(self) -> Iterator[tuple[Question | None, Sequence[Block]]]:
+        """The blocks in their order; a question together with the code right below it, which has its answer."""
+        at = 0
+        while at < len(self.blocks):
+            block = self.blocks[at]
+            at += 1
+            if not isinstance(block, Question):
+                yield None, (block,)
+                continue
+            end = at
+            while end < len(self.blocks) and isinstance(self.blocks[end], Code):
+                end += 1
+            yield block, self.blocks[at:end]
+            at = end
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
 from descend.errors import DescendError
-from descend.learn.lesson import VALUE, Block, Code, Lesson, Prose, Question
+from descend.learn.lesson import VALUE, Code, Lesson, Part, Prose, Question
 
 LEFT_OUT = "…"
 WIDTH = 78  # of commands' output in the files
@@ -69,16 +70,16 @@ class Running:
         """The right answer, written as it is shown. A number has no commas, so that ``float`` reads it."""
         return self._value(question, question.template).replace("−", "-")
 
-    def replay(self, blocks: list[Block]) -> None:
-        """Run blocks without showing anything: a lesson goes on behind them."""
-        for block in blocks:
-            match block:
-                case Code():
+    def replay(self, parts: Sequence[Part]) -> None:
+        """Run parts without showing anything: a lesson goes on behind them. What they gave can be asked for afterwards."""
+        for question, blocks in (turn for part in parts for turn in part.turns()):
+            for block in blocks:
+                if isinstance(block, Code):
                     self.output(block)
-                case Prose():
+                elif isinstance(block, Prose):
                     self.text(block)
-                case _:
-                    pass
+            if question:
+                self.answer(question)
 
     def _value(self, block: Prose | Question, template: str) -> str:
         key = (block.line, template)
@@ -86,7 +87,8 @@ class Running:
             expression, _, form = template.rpartition(":")
             where = f"{self._lesson.file}:{block.line}"
             try:
-                value = eval(compile(expression, where, "eval"), self._names)  # noqa: S307 - the lesson's own text
+                with contextlib.chdir(self._folder.name):
+                    value = eval(compile(expression, where, "eval"), self._names)  # noqa: S307 - the lesson's own text
                 self._filled[key] = format(value, form).replace("-", "−")
             except Exception as error:
                 raise self._failed(error, block.line) from error
@@ -94,7 +96,7 @@ class Running:
 
     def _python(self, code: Code) -> str:
         printed = io.StringIO()
-        where = f"{self._lesson.file}"
+        where = self._lesson.file
         source = "\n" * code.line + code.source  # so that an error names the line of the lesson
         try:
             with contextlib.chdir(self._folder.name), contextlib.redirect_stdout(printed):

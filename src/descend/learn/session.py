@@ -17,11 +17,11 @@ Ask = Callable[[str], str]  # shows a prompt, gives the line typed; EOFError whe
 _BACK, _OUT = ("b", "back"), ("q", "quit", "out")
 
 
-class _Left(Exception):  # noqa: N818 - no error: the reader has gone
+class _Left(Exception):
     """The reader typed ``q``."""
 
 
-class _Back(Exception):  # noqa: N818 - as above
+class _Back(Exception):
     """The reader typed ``b``."""
 
 
@@ -43,7 +43,7 @@ class Session:
         if start:
             show.remark(self._console, f"You were at part {start + 1} of {len(self._lesson.parts)}: on from there.")
         try:
-            self._running.replay([block for part in self._lesson.parts[:start] for block in part.blocks])
+            self._running.replay(self._lesson.parts[:start])
             self._parts(start)
         except (_Left, EOFError, KeyboardInterrupt):
             show.left(self._console, self._lesson.name, kept=self._can_keep)
@@ -67,25 +67,19 @@ class Session:
 
     def _part(self, number: int, part: Part) -> None:
         show.heading(self._console, self._lesson.title, part.title, number + 1, len(self._lesson.parts))
-        waiting: tuple[Question, str] | None = None
-        for number_of_block, block in enumerate(part.blocks):
-            if isinstance(block, Question):
-                waiting = (block, self._guess(block))
-                if number_of_block + 1 < len(part.blocks) and isinstance(part.blocks[number_of_block + 1], Code):
-                    continue
-            else:
+        for question, blocks in part.turns():
+            guess = self._guess(question) if question else ""
+            for block in blocks:
                 show_block(block, self._running, self._console)
-            if waiting:
-                question, guess = waiting
+            if question:
                 found = compare(question, guess, self._running.answer(question))
                 show.comparison(self._console, found.words, right=found.right, guessed=bool(guess))
-                waiting = None
 
     def _guess(self, question: Question) -> str:
         """What the reader expects; empty for no guess."""
         show.question(self._console, question.text, question.choices)
         while True:
-            typed = self._read("your guess, or Enter")
+            typed = self._read("your guess, or Enter · b back · q out")
             if not typed:
                 return ""
             problem = not_a_guess(question, typed)
@@ -125,19 +119,14 @@ def print_all(lesson: Lesson, running: Running, console: Console) -> None:
     """The whole lesson, run and printed without waiting for anybody; below each question its answer."""
     for number, part in enumerate(lesson.parts, 1):
         show.heading(console, lesson.title, part.title, number, len(lesson.parts))
-        waiting: Question | None = None
-        for index, block in enumerate(part.blocks):
-            if isinstance(block, Question):
-                show.question(console, block.text, block.choices)
-                waiting = block
-                if index + 1 < len(part.blocks) and isinstance(part.blocks[index + 1], Code):
-                    continue
-            else:
+        for question, blocks in part.turns():
+            if question:
+                show.question(console, question.text, question.choices)
+            for block in blocks:
                 show_block(block, running, console)
-            if waiting:
-                found = compare(waiting, "", running.answer(waiting))
+            if question:
+                found = compare(question, "", running.answer(question))
                 show.comparison(console, found.words, right=False, guessed=False)
-                waiting = None
 
 
 def as_json(lesson: Lesson, running: Running) -> dict[str, Any]:
@@ -145,13 +134,10 @@ def as_json(lesson: Lesson, running: Running) -> dict[str, Any]:
     parts = []
     for part in lesson.parts:
         blocks: list[dict[str, Any]] = []
-        asked: list[tuple[Question, dict[str, Any]]] = []
-        for block in part.blocks:
-            blocks.append(_block_json(block, running))
-            if isinstance(block, Question):
-                asked.append((block, blocks[-1]))
-        for question, entry in asked:
-            entry["answer"] = running.answer(question)
+        for question, blocks in part.turns():
+            below = [_block_json(block, running) for block in blocks]
+            above = [_question_json(question, running)] if question else []
+            blocks += above + below
         parts.append({"title": part.title, "blocks": blocks})
     return {"lesson": lesson.name, "title": lesson.title, "minutes": lesson.minutes, "parts": parts}
 
@@ -181,4 +167,9 @@ def _block_json(block: Block, running: Running) -> dict[str, Any]:
         case Code():
             return {"kind": block.language, "source": block.source, "output": running.output(block)}
         case Question():
-            return {"kind": "question", "text": block.text, "choices": list(block.choices)}
+            return _question_json(block, running)
+
+
+def _question_json(question: Question, running: Running) -> dict[str, Any]:
+    answer = running.answer(question)
+    return {"kind": "question", "text": question.text, "choices": list(question.choices), "answer": answer}

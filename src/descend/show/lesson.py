@@ -67,13 +67,15 @@ def code(console: Console, source: str, language: str) -> None:
     """What is run now."""
     sign = "$ " if language == "sh" else ""
     bar = Text("│ ", style=ACCENT)
-    put(console, "", *(bar + Text(sign + line, style=ACCENT) for line in source.splitlines()))
+    lines = [piece for line in source.splitlines() for piece in _folded(sign + line, console.width - len(bar))]
+    put(console, "", *(bar + Text(line, style=ACCENT) for line in lines))
 
 
 def printed(console: Console, output: str) -> None:
     """What came out."""
     if output:
-        put(console, *(Text(INDENT + safe(line)) for line in output.rstrip("\n").splitlines()))
+        lines = [safe(line) for line in output.rstrip("\n").splitlines()]
+        put(console, *(Text(INDENT + piece) for line in lines for piece in _folded(line, console.width - len(INDENT))))
 
 
 def waiting(console: Console) -> None:
@@ -117,10 +119,22 @@ def _wrapped(console: Console, text: str, mark: str, *, style: str = "") -> list
         if piece.startswith("`"):
             marked.append(piece.strip("`"), style=ACCENT)
         else:
-            marked.append(piece.strip("*") if piece.startswith("**") else piece, style=STRONG if piece[:2] == "**" else "")
+            marked.append(
+                piece.strip("*") if piece.startswith("**") else piece, style=STRONG if piece[:2] == "**" else ""
+            )
     lines = marked.wrap(console, _width(console) - len(mark))
     margin = " " * len(mark)
     return [Text(margin if number else mark, style=style) + line for number, line in enumerate(lines)]
+
+
+def _folded(line: str, room: int) -> list[str]:
+    """A line of code or output broken at spaces where the terminal is too narrow; what goes on is set in."""
+    margin = " " * (len(line) - len(line.lstrip()) + 4)
+    pieces = []
+    while len(line) > room and (cut := line.rfind(" ", len(margin) + 1, room + 1)) > 0:
+        pieces.append(line[:cut].rstrip())
+        line = margin + line[cut:].lstrip()
+    return [*pieces, line]
 
 
 def _width(console: Console) -> int:

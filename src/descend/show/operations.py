@@ -54,7 +54,7 @@ def shown_operations(operations: Sequence[Operation]) -> list[Shown]:
     deepest = max(str(each["module"]).count(".") for each in after) + 1
     for depth in range(deepest, 0, -1):
         groups = _grouped(after, depth)
-        if len(groups) <= _MOST_GROUPS:
+        if len(groups) <= _MOST_GROUPS and len(groups) < len(after):
             break
     if len(groups) > _MOST_GROUPS:
         ends = _MOST_GROUPS // 2

@@ -27,6 +27,7 @@ class Pass:
         "inputs",
         "look",
         "module",
+        "noted",
         "output",
         "parameters",
         "place",
@@ -44,6 +45,7 @@ class Pass:
         self.parameters: frozenset[int] = frozenset()  # identities of those it may train, where a step is looked at
         self.output: object = None  # of one of the first passes, where it has no graph
         self.training = module.training  # its mode when it was called
+        self.noted = False  # in passing: where it was called is not known
         self.look: Look | None = None  # at its layers, where it may be an evaluation
 
 
@@ -55,6 +57,7 @@ class _Open:
     gradients: bool = False
     training: dict[str, None] = field(default_factory=dict)
     place: Place = NOWHERE
+    noted: bool = False  # all its passes so far were
     batch: Batch = field(default_factory=Batch)
     look: Look | None = None
     trained: bool = False  # parameters of the model are known from a step
@@ -157,8 +160,10 @@ class Passes:
 
     def _add(self, one: Pass, frame: FrameType | None, *, apart: bool = False) -> None:
         if self._open is None:
-            self._open = _Open(started=one.started, place=one.place)
+            self._open = _Open(started=one.started, place=one.place, noted=one.noted)
         current = self._open
+        if current.noted and not one.noted:
+            current.noted, current.place = False, one.place
         current.passes += 1
         current.ended = one.ended
         current.gradients |= one.gradients

@@ -221,7 +221,7 @@ class Steps(Calm):
                 one = Pass(module, True, place, started)
                 if training == module.training:  # as it is now; else nothing is known of its layers
                     one.look = self.passes.look(module, place, self.observer.step, self.observer.places)
-                one.training = training
+                one.training, one.noted = training, True
                 self.waiting.append(one)
             self.quick_passes.clear()
             self.calm = False

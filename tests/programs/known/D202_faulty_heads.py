@@ -14,7 +14,7 @@ class Attention(nn.Module):
 
     def split(self, x):
         batch, length, _ = x.shape
-        return x.view(batch, self.heads, length, self.each)
+        return x.reshape(batch, self.heads, length, self.each)
 
     def forward(self, x):
         q, k, v = map(self.split, self.qkv(x).chunk(3, dim=-1))

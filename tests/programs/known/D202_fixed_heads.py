@@ -14,7 +14,7 @@ class Attention(nn.Module):
 
     def split(self, x):
         batch, length, _ = x.shape
-        return x.view(batch, length, self.heads, self.each).transpose(1, 2)
+        return x.reshape(batch, length, self.heads, self.each).transpose(1, 2)
 
     def forward(self, x):
         q, k, v = map(self.split, self.qkv(x).chunk(3, dim=-1))

@@ -1,4 +1,4 @@
-# arguments: twice | expects: D301 bug line 17
+# arguments: twice | expects: D301 bug line 28
 # arguments: once | silent: D301
 # A binary classifier that squashes its answer twice: in forward and in the loss.
 import sys

@@ -1,4 +1,4 @@
-# arguments: twice | expects: D301 bug line 16
+# arguments: twice | expects: D301 bug line 17
 # arguments: once | silent: D301
 # Everything is written out: the model normalises its answers, and the loss takes logsumexp of them.
 import sys

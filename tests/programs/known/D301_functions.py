@@ -1,4 +1,4 @@
-# arguments: softmax | expects: D301 bug line 15
+# arguments: softmax | expects: D301 bug line 26
 # arguments: scores | silent: D301
 # Softmax regression on bare tensors; the model is a function.
 import sys

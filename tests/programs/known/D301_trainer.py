@@ -1,4 +1,4 @@
-# arguments: softmax | expects: D301 bug line 20
+# arguments: softmax | expects: D301 bug line 27
 # arguments: scores | silent: D301
 # A trainer class with a loader; softmax is the last layer of a Sequential.
 import sys

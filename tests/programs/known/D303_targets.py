@@ -1,7 +1,7 @@
 # arguments: prices | silent: D303
 # arguments: changes | expects: D303 likely line 18
 # arguments: angles | silent: D303
-# arguments: degrees | expects: D303 likely line 16
+# arguments: degrees | expects: D303 likely line 18
 # One network for several columns of a table; what its last activation allows fits some of them.
 import sys
 

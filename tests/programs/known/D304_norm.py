@@ -1,4 +1,4 @@
-# arguments: behind | expects: D304 likely line 14
+# arguments: behind | expects: D304 likely line 16
 # arguments: before | silent: D304
 # A layer norm over the single output: it takes the output away from itself.
 import sys

@@ -1,8 +1,8 @@
-# arguments: sum | expects: D503 bug line 52
-# arguments: rows | expects: D503 bug line 52
-# arguments: full_batches | expects: D503 bug line 53
-# arguments: batches | expects: D503 bug line 53
-# arguments: kept | expects: D503 bug line 52
+# arguments: sum | expects: D503 bug line 53
+# arguments: rows | expects: D503 bug line 53
+# arguments: full_batches | expects: D503 bug line 54
+# arguments: batches | expects: D503 bug line 54
+# arguments: kept | expects: D503 bug line 53
 # arguments: fixed | silent: D503
 # arguments: sums | silent: D503
 import sys

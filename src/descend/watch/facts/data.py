@@ -93,11 +93,11 @@ class Data(Collector):
         self._look_into(self._set_of_loader(known))
 
     def pass_trained(self, loader: Any, step: int) -> None:
-        if loader is not None:
-            known = self._set_of_loader(self._loaders.of_loader(loader, None))
-            if known is not None:
-                known.role = "training"
-                self._last_trained = known
+        of_pass = self._loaders.of_pass(loader)
+        known = self._set_of_loader(of_pass) if of_pass is not None else None
+        if known is not None:
+            known.role = "training"
+            self._last_trained = known
 
     def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         if step == self._told_step:
@@ -209,8 +209,6 @@ class Data(Collector):
             known = self._set_of_loader(begun)
         else:
             known = self._set_without_loader(x, y, origin)
-            if known is not None:
-                self._sliced = known
         if known is not None:
             known.role = "training"
         return known
@@ -227,6 +225,7 @@ class Data(Collector):
         if known is None and last is not None and last() is x:
             known = self._set_of_tensor(x, "training")
         if known is not None:
+            self._sliced = None
             if known.y is None and y is not None:
                 known.y = weakref.ref(y)
             return known
@@ -238,6 +237,7 @@ class Data(Collector):
         target = self._origins.of(y) if y is not None else None
         if known is not None and known.y is None and target is not None and (of := target.source()) is not None:
             known.y = weakref.ref(of)
+        self._sliced = known or self._sliced
         return known
 
     def _set_of_loader(self, loader: KnownLoader) -> KnownSet | None:

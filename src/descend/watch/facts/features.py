@@ -140,7 +140,7 @@ def _columns(data: Tensor) -> dict[str, Any] | None:
     columns = flat.shape[1]
     order = torch.argsort(torch.where(constant, torch.inf, deviation))
     ends = torch.cat([order[: _SHOWN // 2], order[: columns - int(constant.sum())][-_SHOWN // 2 :]])
-    shown = torch.arange(columns) if columns <= _SHOWN else ends.unique()
+    shown = torch.arange(columns) if columns <= _SHOWN else ends
     middle = deviation[~constant & ~binary]
     return {
         "rows": rows,

@@ -8,7 +8,8 @@ of its input, ``zeros``: how many zeros are in it, ``negative``: how many number
 
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -52,49 +53,48 @@ def _origin(loss: Any) -> dict[str, Any]:
     """The first operation that made something that is not finite out of finite numbers."""
     nodes = nodes_of(loss)
     finite: dict[Any, bool | None] = {}
-    counted: dict[str, int] = {}
+    counted: Counter[str] = Counter()
     looked = 0
-    found: dict[str, Any] = {}
     for node in nodes:
         word = word_of(node)
-        place = counted.get(word, 0)
-        counted[word] = place + 1
-        if found or hasattr(node, "variable"):
+        counted[word] += 1
+        if hasattr(node, "variable"):
             continue
         inputs = {name: each for name in _INPUTS if (each := saved(node, name)) is not None}
         looked += sum(each.numel() for each in inputs.values())
         if looked > _MOST:
             break
-        made = inputs_of(node)
-        outside = [each for each in inputs.values() if not _is_finite(each)]
-        if outside:
-            known_bad = [each for each in made if each is not None and finite.get(each) is False]
-            if not known_bad and None in made:
-                found = {"data": True, "operation": word, "nth": place}
-                continue
-            for each in made:  # whatever made it did not keep it: it is the one
-                if each is not None and finite.get(each) is None and not hasattr(each, "variable"):
-                    found = {"operation": word_of(each), "nth": max(0, counted.get(word_of(each), 1) - 1)}
-                    break
-            continue
-        result = next((each for name in _RESULTS if (each := saved(node, name)) is not None), None)
-        if result is not None:
-            finite[node] = _is_finite(result)
-            if not finite[node] and all(finite.get(each) is not False for each in made if each is not None):
-                found = {"operation": word, "nth": place, **_summary(next(iter(inputs.values()), None))}
-        elif inputs:
-            guess = _again(node, inputs)
-            finite[node] = guess
-            if guess is False:
-                found = {"operation": word, "nth": place, **_summary(next(iter(inputs.values()), None))}
-        else:
-            finite[node] = None
-    if found:
-        found["named"] = sum(word_of(node) == found["operation"] for node in nodes)
-    return found
+        found = _in_what_it_was_given(node, inputs, finite)
+        if found is None:
+            finite[node] = _is_result_finite(node, inputs)
+            if finite[node] is False and all(finite.get(each) is not False for each in inputs_of(node)):
+                found = {"operation": word, **_summary(next(iter(inputs.values()), None))}
+        if found:
+            every = sum(word_of(each) == found["operation"] for each in nodes)
+            return {**found, "nth": max(0, counted[found["operation"]] - 1), "named": every}
+    return {}
 
 
-def _again(node: Any, inputs: dict[str, Tensor]) -> bool | None:
+def _in_what_it_was_given(
+    node: Any, inputs: Mapping[str, Tensor], finite: Mapping[Any, bool | None]
+) -> dict[str, Any] | None:
+    """Data that are not finite, or the operation before that kept nothing of its own; None where all inputs are finite."""
+    if all(_is_finite(each) for each in inputs.values()):
+        return None
+    made = inputs_of(node)
+    if None in made and not any(finite.get(each) is False for each in made if each is not None):
+        return {"data": True, "operation": word_of(node)}
+    unknown = [each for each in made if each is not None and finite.get(each) is None and not hasattr(each, "variable")]
+    return {"operation": word_of(unknown[0])} if unknown else {}
+
+
+def _is_result_finite(node: Any, inputs: Mapping[str, Tensor]) -> bool | None:
+    """None where it cannot be told."""
+    result = next((each for name in _RESULTS if (each := saved(node, name)) is not None), None)
+    return _is_finite(result) if result is not None else _again(node, inputs)
+
+
+def _again(node: Any, inputs: Mapping[str, Tensor]) -> bool | None:
     """Whether what it computes is finite, worked out again where that is one short operation."""
     kind = kind_of(node)
     own = inputs.get("self")

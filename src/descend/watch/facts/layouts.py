@@ -260,7 +260,7 @@ class Layouts(Collector):
             if not made.ndim or (made.is_leaf and made.requires_grad):
                 continue
             if name in _TAKES_ROWS and known.tensor() is given[0]:
-                if made.ndim == given[0].ndim:
+                if made.ndim == given[0].ndim or len(made) == known.rows:  # a column of all rows is one too
                     self._keep(made, known.exchange, len(made), aligned=False)
             elif known.rows in made.shape and self._known(made) is None:
                 aligned = known.aligned and name in _NUMBER_BY_NUMBER and tuple(made.shape) == known.exchange.after

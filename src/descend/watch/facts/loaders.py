@@ -100,10 +100,14 @@ class Loaders(Collector):
         self.begun.begins()
 
     def pass_trained(self, loader: Any, step: int) -> None:
-        if loader is not None:
-            known = self.of_loader(loader, None)
+        known = self.of_pass(loader)
+        if known is not None:
             known.trained += 1
             known.trains = True
+
+    def of_pass(self, loader: Any) -> KnownLoader | None:
+        """Of a loader that may be gone: a loop keeps its iterator only, and then the pass that runs is the last that began."""
+        return self.of_loader(loader, None) if loader is not None else self.begun
 
     def finished(self, step: int) -> None:
         for known in sorted(self.known.values(), key=lambda each: each.number):

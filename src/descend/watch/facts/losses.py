@@ -19,7 +19,7 @@ And as the fact ``all_zero`` for a step that is looked at in which the gradient 
 
 from collections.abc import Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -189,7 +189,7 @@ def _ends(values: Tensor) -> Tensor:
     return torch.stack(torch.aminmax(values))
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: Any) -> TypeGuard[Tensor]:
     return (
         type(value) in (Tensor, nn.Parameter)
         and value.layout is torch.strided

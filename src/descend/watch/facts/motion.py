@@ -44,7 +44,7 @@ class Motion(Collector):
         known = self._at.get(key)
         if known is not None and known.step == step:
             return  # another backward pass of the same step
-        if known is None and len(self._at) >= _SETS or not _are_plain(leaves):
+        if (known is None and len(self._at) >= _SETS) or not _are_plain(leaves):
             return
         if known is not None and known.step == step - 1 and known.gradient is not None:
             self._before[key] = known

@@ -8,10 +8,9 @@ and ``line``:
               those it was, to the bit, the one that the last update had used; ``graph``: a number that is the same when the same
               graph is walked again, higher for a newer one, and -1 for a loss that has no graph; ``scale``: by which a GradScaler has
               multiplied the loss; ``factor``: what the loss was multiplied with last, the scale apart; ``reduced``: how it became one
-              number, "mean", "sum" or ""; ``norm``: of the gradients after it, where it is not the first since the last update;
+              number, "mean", "sum" or ""; ``norm``: of the gradients after it, where it is scaled or not the first since the last update;
               and where the graph was walked ``stale``: names of the leaves that have been updated since it was made, ``copied``: of those
               the ones that only a copy was made of
-    forward   ``class``: of the module that was called
     clip      ``how``, ``most``, ``norm``: of all gradients it was given, before it; ``parameters``, ``missing``: with no gradient,
               ``zero``: with a gradient of zeros, ``used``: with the gradient that the last update has used already
     unscale
@@ -32,7 +31,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.watch.facts.graphs import ages_of, factor_of, number_of
@@ -66,12 +65,8 @@ class Order(Collector):
         if isinstance(loss, Tensor) and isinstance(scaled, Tensor) and scaled is not loss and loss.numel() == 1:
             self._scaled = (weakref.ref(scaled), scaled.detach() / loss.detach())
 
-    def root_called(
-        self, module: nn.Module, inputs: Sequence[Tensor], output: Any, step: int, frame: FrameType | None
-    ) -> None:
-        self._add("forward", step, frame, **{"class": type(module).__name__})
-
     def zeroed(self, parameters: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
+        self._at(step)
         norms = _norms(parameters)
         for each in parameters:
             self._used.pop(id(each), None)
@@ -79,6 +74,7 @@ class Order(Collector):
         self._add("zero", step, frame, parameters=len(parameters), cleared=_count_nonzero(norms.values()))
 
     def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
+        self._at(step)
         norms = _norms(leaves)
         kept = []
         self._before = {}
@@ -114,13 +110,14 @@ class Order(Collector):
 
     def backward_ends(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         self._since_update += 1
-        if self._since_update == 1 and not self._before:
+        is_scaled = self._scaled is not None and self._scaled[0]() is loss
+        if self._since_update == 1 and not self._before and not is_scaled:
             return
         norms = _norms(leaves)
         for key, before in self._before.items():
             if key in norms:  # gradients that were returned, as torch.autograd.grad does, add to nothing
                 self._left[key] = (norms[key] != before) & self._left[key]
-        if self._since_update > 1 and self._happened and self._happened[-1]["what"] == "backward":
+        if (self._since_update > 1 or is_scaled) and self._happened and self._happened[-1]["what"] == "backward":
             self._happened[-1]["norm"] = _total(norms.values())
 
     def _ages(self, loss: Any) -> dict[str, Any]:
@@ -139,6 +136,7 @@ class Order(Collector):
         return {"stale": [name_of(each) for each in found.stale], "copied": [name_of(each) for each in found.copied]}
 
     def clipped(self, parameters: Sequence[Tensor], most: float, how: str, step: int, frame: FrameType | None) -> None:
+        self._at(step)
         norms = _norms(parameters)
         self._add(
             "clip",
@@ -182,6 +180,7 @@ class Order(Collector):
     def _update(
         self, step: int, frame: FrameType | None, parameters: Sequence[Tensor], optimizer: Optimizer | None
     ) -> None:
+        self._at(step)
         norms = _norms(parameters)
         self._add(
             "update",
@@ -205,13 +204,17 @@ class Order(Collector):
             self._left.pop(id(each), None)
         self._used |= norms
 
-    def _add(self, what: str, step: int, frame: FrameType | None, **values: Any) -> None:
+    def _at(self, step: int) -> None:
+        """What comes belongs to this step."""
         if step != self._step:  # steps in between were not looked at: what is known of gradients is out of date
             if step != self._step + 1:
                 self._used.clear()
                 self._left.clear()
             self._happened = []
             self._step = step
+
+    def _add(self, what: str, step: int, frame: FrameType | None, **values: Any) -> None:
+        self._at(step)
         if len(self._happened) >= _MOST:
             if len(self._happened) == _MOST:
                 self._happened.append({"what": "more", "file": "", "line": 0})

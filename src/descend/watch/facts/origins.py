@@ -40,12 +40,11 @@ class Origins:
         first = args[0] if args else None
         if not isinstance(first, Tensor) or first.requires_grad or not first.ndim:
             return
+        origin = self.of(first)
         if name in _TAKING:
-            own = self.of(first)
-            for made, found in self._taken(name, first, args, kwargs, output):
-                self._keep(made, found if own is None else _of_both(own, found))
+            for made, taken in self._taken(name, first, args, kwargs, output):
+                self._keep(made, taken if origin is None else _of_both(origin, taken))
             return
-        origin: Origin | None = self.of(first)
         if origin is None:  # arguments in another order: 255 - x
             origin = next((found for each in args[1:3] if isinstance(each, Tensor) and (found := self.of(each))), None)
         if origin is None or not isinstance(output, Tensor) or output is first or not output.ndim:

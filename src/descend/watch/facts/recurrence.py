@@ -37,9 +37,10 @@ class Recurrence(Collector):
         if name in _PRODUCTS and len(args) > 1:
             sides = [each for each in args[:3] if isinstance(each, Tensor)][-2:] if name == "addmm" else args[:2]
             given, weight = sides if len(sides) == 2 else (None, None)
-            if isinstance(weight, Tensor) and weight.requires_grad and isinstance(given, Tensor):
-                if not given.requires_grad and given.numel() and given.is_floating_point():
-                    return {"zeros": (given.detach() == 0).all()}
+            if not isinstance(weight, Tensor) or not isinstance(given, Tensor) or not weight.requires_grad:
+                return None
+            if not given.requires_grad and given.numel() and given.is_floating_point():
+                return {"zeros": (given.detach() == 0).all()}
         return None
 
     def _layer(self, args: tuple[Any, ...]) -> Mapping[str, Any] | None:

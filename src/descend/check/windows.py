@@ -1,0 +1,404 @@
+"""What comes between a backward pass and its update: clipping and scaling (D110), and accumulation (D111)."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose, isfinite
+from typing import Any
+
+from descend.check import words
+from descend.check.evidence import Evidence
+from descend.check.finding import CannotCheck, Finding, Level, Place
+from descend.check.graph import StepGraph
+from descend.check.rule import Rule
+
+Happened = Mapping[str, Any]
+
+_RUNNING = 3  # updates that show it
+_SCALED = 1.5  # from which on a scale is one
+_SCALE_FREE = frozenset(
+    ["Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "RMSprop", "Rprop", "Adafactor", "SparseAdam"]
+)
+"""Optimizers whose step is the same when all gradients are multiplied by one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """All that came since the update before, and the update."""
+
+    step: int
+    before: Sequence[Happened]
+    update: Happened
+
+    @property
+    def last_backward(self) -> int:
+        """Its place among what came before; -1 where there is none."""
+        return max((place for place, each in enumerate(self.before) if each["what"] == "backward"), default=-1)
+
+
+class ClipMisplaced(Rule):
+    """Gradients are clipped when they are not there yet, or no longer needed, or still scaled; or a step is taken with scaled ones."""
+
+    code = "D110"
+    highest = "bug"
+    name = "clipping or unscaling at the wrong moment"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        misplaced: dict[tuple[str, int], list[tuple[Window, Happened]]] = {}
+        scaled: dict[tuple[str, int], list[tuple[Window, Happened]]] = {}
+        stepped: dict[tuple[str, int], list[tuple[Window, Happened]]] = {}
+        for window in _windows(evidence):
+            clip = _misplaced_clip(window)
+            if clip is not None:
+                misplaced.setdefault((clip["file"], clip["line"]), []).append((window, clip))
+            clip = _scaled_clip(window)
+            if clip is not None:
+                scaled.setdefault((clip["file"], clip["line"]), []).append((window, clip))
+            if _is_scaled_step(window):
+                update = window.update
+                stepped.setdefault((update["file"], update["line"]), []).append((window, update))
+        for found in misplaced.values():
+            if len(found) >= _RUNNING:
+                yield self._misplaced(evidence, found)
+        for found in scaled.values():
+            if len(found) >= _RUNNING:
+                yield self._scaled(evidence, found)
+        for found in stepped.values():
+            if len(found) >= _RUNNING:
+                yield self._stepped(evidence, found)
+
+    def clean(self, evidence: Evidence) -> str:
+        clips = sum(each["what"] == "clip" for window in _windows(evidence) for each in window.before)
+        return (
+            f"gradients are clipped between backward and update ({clips} of {clips})" if clips else "nothing is clipped"
+        )
+
+    def _misplaced(self, evidence: Evidence, found: Sequence[tuple[Window, Happened]]) -> Finding:
+        window, clip = found[0]
+        backward = window.before[window.last_backward]
+        empty = clip["used"] == 0
+        when = "before backward()" if empty else "after the update"
+        return Finding(
+            code=self.code,
+            level="bug",
+            title=f"gradients are clipped {when} ({words.steps([each.step for each, _ in found])})",
+            message=(
+                "There are no gradients yet, so nothing is clipped, and the update uses them as large as they come."
+                if empty
+                else "The update has used these gradients already; those of the next one are never clipped."
+            ),
+            evidence={
+                "threshold": words.number(clip["most"]),
+                "norm when it was clipped": words.number(clip["norm"]),
+                "norm at the update": words.number(window.update["norm"]),
+            },
+            where=evidence.place(clip["file"], clip["line"]),
+            step=window.step,
+            fix=f"move this line between backward() (line {backward['line']}) and the update (line {window.update['line']})",
+        )
+
+    def _scaled(self, evidence: Evidence, found: Sequence[tuple[Window, Happened]]) -> Finding:
+        window, clip = found[0]
+        scale = window.before[window.last_backward]["scale"]
+        text = evidence.line_of(clip["file"], clip["line"]).strip()
+        return Finding(
+            code=self.code,
+            level="bug",
+            title=f"gradients are clipped while they are scaled by {words.number(scale)} "
+            f"({words.steps([each.step for each, _ in found])})",
+            message=f"The threshold {words.number(clip['most'])} is compared with a norm of {words.number(clip['norm'])}; without "
+            f"the scale it is {words.number(clip['norm'] / scale)}. What is left after clipping and unscaling is far too small.",
+            evidence={
+                "threshold": words.number(clip["most"]),
+                "norm, scaled": words.number(clip["norm"]),
+                "norm, as it is": words.number(clip["norm"] / scale),
+            },
+            where=evidence.place(clip["file"], clip["line"]),
+            step=window.step,
+            fix=f"scaler.unscale_(optimizer)\n{text}",
+        )
+
+    def _stepped(self, evidence: Evidence, found: Sequence[tuple[Window, Happened]]) -> Finding:
+        window, update = found[0]
+        scale = window.before[window.last_backward]["scale"]
+        text = evidence.line_of(update["file"], update["line"]).strip()
+        optimizer = text.partition(".step(")[0]
+        named = optimizer != text and all(part.isidentifier() for part in optimizer.split("."))
+        return Finding(
+            code=self.code,
+            level="bug",
+            title=f"the update uses gradients that are scaled by {words.number(scale)} "
+            f"({words.steps([each.step for each, _ in found])})",
+            message="The loss was scaled for half precision and the optimizer was stepped by itself: nobody divided the gradients "
+            "by the scale again.",
+            evidence={
+                "norm at the update": words.number(update["norm"]),
+                "norm, as it is": words.number(update["norm"] / scale),
+            },
+            where=evidence.place(update["file"], update["line"]),
+            step=window.step,
+            fix=f"scaler.step({optimizer})\nscaler.update()"
+            if named
+            else "step the optimizer through the scaler: scaler.step(optimizer)",
+        )
+
+
+class NotAveraged(Rule):
+    """The gradients of several batches are added up for one update, and never divided by their number."""
+
+    code = "D111"
+    highest = "likely"
+    name = "accumulated gradients are not averaged"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        windows = _accumulating(evidence)
+        if not windows:
+            return
+        usual = Counter(each.count for each in windows).most_common(1)[0][0]
+        added = [each for each in windows if each.count == usual and isclose(each.factor, 1.0, rel_tol=1e-6)]
+        if usual > 1 and len(added) >= _RUNNING:
+            yield self._added(evidence, usual, added)
+            return
+        averaged = [each for each in windows if each.count == usual and isclose(each.factor * usual, 1.0, rel_tol=1e-2)]
+        if usual > 1 and len(averaged) >= _RUNNING:
+            yield from self._partial(evidence, usual, [each for each in windows if each.count != usual])
+            yield from self._dropped(evidence, usual, windows)
+
+    def clean(self, evidence: Evidence) -> str:
+        windows = _accumulating(evidence)
+        if not any(each.count > 1 for each in windows):
+            return "each update follows one batch"
+        most = max(each.count for each in windows)
+        return f"the gradients of up to {most} batches are averaged for an update"
+
+    def _added(self, evidence: Evidence, usual: int, found: Sequence["_Accumulated"]) -> Finding:
+        first = found[0]
+        backward = first.backward
+        summed = all(each.backward["reduced"] == "sum" for each in found)
+        free = first.optimizer in _SCALE_FREE
+        level: Level = "note" if summed or free else "likely"
+        why = f"The gradient of each update is {usual} times that of the mean over its batches"
+        if free:
+            why += f"; {first.optimizer} divides by the size of the gradients, so that its steps hardly change, but clipping, weight decay and eps do."
+        elif summed:
+            why += ", as a loss that is summed over rows has it; the learning rate has to fit the sum."
+        else:
+            why += f": the learning rate works as if it were {usual} times as large."
+        return Finding(
+            code=self.code,
+            level=level,
+            title=f"the gradients of {usual} batches are added up for each update and not averaged",
+            message=why,
+            evidence={
+                "backward passes for an update": usual,
+                "the loss is divided by": 1,
+                "norm of the gradients at the update": words.number(first.norm),
+                "updates that were looked at": len(found),
+            },
+            where=evidence.place(backward["file"], backward["line"]),
+            step=first.step,
+            fix=_divided(evidence, backward, usual),
+        )
+
+    def _partial(self, evidence: Evidence, usual: int, found: Sequence["_Accumulated"]) -> Iterator[Finding]:
+        """Windows with fewer or more batches than the number that the loss is divided by."""
+        odd = [each for each in found if isclose(each.factor * usual, 1.0, rel_tol=1e-2)]
+        if not odd:
+            return
+        first = odd[0]
+        backward = first.backward
+        yield Finding(
+            code=self.code,
+            level="likely",
+            title=f"an update at the end of an epoch has the gradients of {first.count} batches, divided by {usual}",
+            message=f"The number of batches in an epoch is no multiple of {usual}: this update counts {first.count}/{usual} of a "
+            "whole one.",
+            evidence={
+                "batches for an update": words.listed([*sorted({str(each.count) for each in found}), str(usual)]),
+                "the loss is divided by": usual,
+                "steps": words.steps([each.step for each in odd]),
+            },
+            where=evidence.place(backward["file"], backward["line"]),
+            step=first.step,
+            fix="divide by the number of batches that the window really has, or leave the last ones out (drop_last)",
+        )
+
+    def _dropped(self, evidence: Evidence, usual: int, windows: Sequence["_Accumulated"]) -> Iterator[Finding]:
+        """Gradients of the last batches that are cleared before an update could use them."""
+        lost = [(each, each.dropped) for each in windows if each.dropped is not None]
+        if not lost:
+            return
+        first, (count, zero) = lost[0]
+        yield Finding(
+            code=self.code,
+            level="likely",
+            title=f"the gradients of the last {count} batches of an epoch are thrown away",
+            message=f"The number of batches is no multiple of {usual}: what was accumulated at the end of the epoch is cleared "
+            "before an update uses it.",
+            evidence={"batches for an update": usual, "batches lost": count, "times": len(lost)},
+            where=evidence.place(zero["file"], zero["line"]),
+            step=first.step,
+            fix="update once more behind the loop over the batches, before the gradients are cleared",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Accumulated:
+    """An update and the backward passes of one line that it has used."""
+
+    step: int
+    count: int
+    factor: float  # what each loss was multiplied with
+    backward: Happened  # the first of them
+    norm: float  # of the gradients at the update
+    optimizer: str
+    dropped: tuple[int, Happened] | None  # passes whose gradients were cleared unused, and where
+
+
+def _windows(evidence: Evidence) -> list[Window]:
+    """Every update of an optimizer in the steps that were looked at, with what came since the one before."""
+    rows = evidence.facts("order")
+    if not rows:
+        raise CannotCheck("no step was taken" if not len(evidence.steps) else "no step was looked at closely")
+    found: list[Window] = []
+    before: list[Happened] = []
+    last = 0
+    for row in rows:
+        if row.step != last + 1:
+            before = []
+        last = row.step
+        for each in row.values["happened"]:
+            if each["what"] == "update":
+                if each["optimizer"]:
+                    found.append(Window(row.step, before, each))
+                before = []
+            else:
+                before.append(each)
+    return found
+
+
+def _misplaced_clip(window: Window) -> Happened | None:
+    """A clipping that has nothing to clip, or what was used already, where none comes after the backward pass."""
+    last = window.last_backward
+    if last < 0 or any(each["what"] == "clip" for each in window.before[last:]):
+        return None
+    for each in window.before[:last]:
+        if each["what"] != "clip" or not _is_threshold(each):
+            continue
+        there = each["parameters"] - each["missing"] - each["zero"]
+        if each["parameters"] and (there == 0 or each["used"] == there):
+            return each
+    return None
+
+
+def _scaled_clip(window: Window) -> Happened | None:
+    """A clipping of gradients that a GradScaler has made large and that are unscaled only later."""
+    last = window.last_backward
+    if last < 0 or window.before[last]["scale"] < _SCALED:
+        return None
+    for each in window.before[last:]:
+        if each["what"] == "unscale":
+            return None
+        if each["what"] == "clip" and _is_threshold(each) and each["most"] < 0.5 * window.before[last]["scale"]:
+            return each
+    return None
+
+
+def _is_scaled_step(window: Window) -> bool:
+    last = window.last_backward
+    if last < 0 or window.update["scales"] or window.before[last]["scale"] < _SCALED:
+        return False
+    if any(each["what"] in ("unscale", "clip") for each in window.before[last:]):
+        return False
+    norm = window.before[last].get("norm")  # someone may have divided the gradients by hand
+    return norm is not None and isclose(norm, window.update["norm"], rel_tol=1e-3)
+
+
+def _is_threshold(clip: Happened) -> bool:
+    """Whether it clips at all: an infinite threshold only measures."""
+    most = clip["most"]
+    return isinstance(most, int | float) and isfinite(most)
+
+
+def _accumulating(evidence: Evidence) -> list[_Accumulated]:
+    """The updates of one line's backward passes, each with a forward pass of its own, in steps whose operations were kept."""
+    kinds = {row.values["number"]: row.values["class"] for row in evidence.facts("optimizer")}
+    kept = set(evidence.operation_steps[:20])
+    found: list[_Accumulated] = []
+    if not kept:
+        raise CannotCheck(evidence.why_no_operations())
+    for row in evidence.facts("order"):
+        updates = [each for each in row.values["happened"] if each["what"] == "update"]
+        if row.step not in kept or len(updates) != 1:
+            continue
+        one = _accumulated(evidence.graph(row.step), row.step, row.values["happened"], kinds)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _accumulated(
+    graph: StepGraph, step: int, happened: Sequence[Happened], kinds: Mapping[int, str]
+) -> _Accumulated | None:
+    update = next(each for each in happened if each["what"] == "update")
+    before = happened[: happened.index(update)]
+    passes = [each for each in before if each["what"] == "backward"]
+    rows = [each for each in graph if each.name == "backward"]
+    if not passes or len(passes) != len(rows) or any(len(each.inputs) != 1 for each in rows):
+        return None  # passes of another kind, or weighted by the caller
+    if len({(each["file"], each["line"]) for each in passes}) > 1 or not _have_forwards(graph):
+        return None
+    dropped: tuple[int, Happened] | None = None
+    used: list[Happened] = []
+    for each in before:
+        if each["what"] == "backward":
+            used.append(each)
+        elif each["what"] == "zero" and each["cleared"] and used:
+            dropped, used = (len(used), each), []
+    factors = {round(each["factor"], 9) for each in used}
+    if not used or len(factors) != 1 or not _as_added(used, before, update):
+        return None
+    return _Accumulated(
+        step, len(used), used[0]["factor"], used[0], update["norm"], kinds.get(update["optimizer"], ""), dropped
+    )
+
+
+def _have_forwards(graph: StepGraph) -> bool:
+    """Whether each backward pass of a step has a forward pass of its own: something is computed with a parameter since the one before."""
+    last = -1
+    for operation in graph:
+        if operation.name != "backward":
+            continue
+        fresh = [each for each in graph.ancestors(operation) if each.index > last]
+        if not any(
+            isinstance(given, str) and tracked
+            for each in fresh
+            for given, tracked in zip(each.inputs, each.input_tracked, strict=False)
+        ):
+            return False
+        last = operation.index
+    return True
+
+
+def _as_added(used: Sequence[Happened], before: Sequence[Happened], update: Happened) -> bool:
+    """Whether the update takes the gradients as the last backward pass left them: nobody has divided them by hand."""
+    norm = used[-1].get("norm")
+    if norm is None or any(each["what"] == "clip" for each in before):
+        return True
+    return isclose(norm, update["norm"], rel_tol=1e-3)
+
+
+def _divided(evidence: Evidence, backward: Happened, count: int) -> str:
+    """The user's backward line with the loss divided."""
+    place: Place | None = evidence.place(backward["file"], backward["line"])
+    for call in evidence.calls_on(backward["file"], backward["line"]):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "backward":
+            loss = call.func.value
+            fixed = words.line_with(evidence, place, loss, f"({ast.unparse(loss)} / {count})")
+            if fixed:
+                return fixed
+    return f"divide the loss by {count} before backward()"
+
+
+RULES: tuple[type[Rule], ...] = (ClipMisplaced, NotAveraged)
