@@ -60,7 +60,9 @@ def test_the_page_has_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(re.findall(r"^\| \[`descend (\w+)`\]", COMMANDS, re.MULTILINE)) == known
 
 
-@pytest.mark.parametrize("command", ["train", "run", "data", "runs", "evaluate", "predict", "eject", "annotate", "check", "explain"])
+@pytest.mark.parametrize(
+    "command", ["train", "run", "data", "runs", "evaluate", "predict", "eject", "annotate", "learn", "check", "explain"]
+)
 def test_the_page_has_every_flag_of_a_command_and_no_other(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     known = re.findall(r"^│ \*? *(--[a-z-]+)", help_of(command, capsys), re.MULTILINE)
     section = COMMANDS.split(f"\n## descend {command}\n")[1].split("\n## ")[0]

@@ -179,13 +179,17 @@ def test_what_was_cleared(zero, said):
     [
         (
             {"value": 20.0, "converged": True, "products": 7, "largest_stable_lr": 0.1, "lr": 0.05, "plain": True},
-            "has the curvature λmax = 20 (7 products with the Hessian). Plain gradient descent on it is stable below"
-            " 2/λmax = 0.1. lr 0.05 is 50 % of it.",
+            (
+                "has the curvature λmax = 20 (7 products with the Hessian). Plain gradient descent on it is stable below"
+                " 2/λmax = 0.1. lr 0.05 is 50 % of it."
+            ),
         ),
         (
             {"value": 20.0, "converged": False, "products": 1, "largest_stable_lr": 0.1, "lr": 0.05, "plain": True},
-            "λmax = at least 20 (after 1 product, when time was up). Plain gradient descent on it is stable below"
-            " 2/λmax = at most 0.1.",
+            (
+                "λmax = at least 20 (after 1 product, when time was up). Plain gradient descent on it is stable below"
+                " 2/λmax = at most 0.1."
+            ),
         ),
         (
             {"value": 20.0, "converged": True, "products": 7, "largest_stable_lr": 0.1, "lr": 0.05, "plain": False},
@@ -197,7 +201,7 @@ def test_what_was_cleared(zero, said):
         ),
         (
             {"value": -0.5, "converged": False, "products": 2, "largest_stable_lr": None},
-            "The curvature was not worked out: 2 products with the Hessian were not enough in the time there is.",
+            "The curvature was not worked out: in the time there is only 2 products with the Hessian could be made.",
         ),
         ({"value": None, "why": "there are too many"}, "The curvature was not worked out: there are too many."),
     ],

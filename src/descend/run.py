@@ -109,9 +109,7 @@ class Run:
             return eject(info, sources, steps)
         return write_script(info, sources, steps, Path(output))
 
-    def explain(
-        self, step: int | None = None, *, parameter: str | None = None, row: int | None = None
-    ) -> Explanation:
+    def explain(self, step: int | None = None, *, parameter: str | None = None, row: int | None = None) -> Explanation:
         """One step worked out with its own numbers; it shows itself when it is printed, and ``.data`` holds it as JSON values.
 
         step: one that was kept in full, the first by itself. parameter: whose gradient is followed, the one with the largest by

@@ -121,19 +121,40 @@ def test_the_loss_with_what_was_there_is_the_loss(kept):
     assert all(torch.equal(again[key], each) for key, each in found.gradients.items())
 
 
+def test_random_numbers_of_the_step_are_those_of_the_run(kept):
+    seen = {}
+
+    def program():
+        torch.manual_seed(0)
+        model = nn.Linear(5, 4).double()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(2):
+            x, y = torch.randn(9, 5, dtype=torch.float64), torch.randint(0, 4, (3, 3))
+            hidden = model(x)
+            noisy = hidden + torch.randn_like(hidden)
+            optimizer.zero_grad()
+            functional.cross_entropy(noisy, y.flatten()).backward()
+            seen.setdefault("gradient", model.weight.grad.clone())
+            optimizer.step()
+
+    recorded = kept(program)
+    found = replay(recorded.graph, recorded.tensors)
+    torch.testing.assert_close(found.gradients["weight"], seen["gradient"], rtol=1e-10, atol=1e-12)
+
+
 def accumulated(passes, *, clip=None):
     seen = {}
 
     def program():
         torch.manual_seed(0)
-        X, Y = torch.randn(4 * passes, 3), torch.randn(4 * passes, 2)
+        x, y = torch.randn(4 * passes, 3), torch.randn(4 * passes, 2)
         model = layers()
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
         for _ in range(2):
             optimizer.zero_grad()
             for part in range(passes):
                 rows = slice(4 * part, 4 * part + 4)
-                (functional.mse_loss(model(X[rows]), Y[rows]) / passes).backward()
+                (functional.mse_loss(model(x[rows]), y[rows]) / passes).backward()
             if clip is not None:
                 clip(model)
             seen.setdefault("gradients", {key: each.grad.double().clone() for key, each in model.named_parameters()})
@@ -278,7 +299,7 @@ def test_what_was_not_kept_is_named(kept):
     tensors = {key: each for key, each in recorded.tensors.items() if key != "before.0.weight"}
     with pytest.raises(NotCovered, match=r"^the tensor 0.weight was not kept with this step$"):
         replay(recorded.graph, tensors)
-    with pytest.raises(NotCovered, match="^no backward pass was recorded in this step$"):
+    with pytest.raises(NotCovered, match=r"^no backward pass was recorded in this step$"):
         replay(StepGraph(1, []), recorded.tensors)
 
 
@@ -290,7 +311,7 @@ def test_a_dropout_without_its_mask_is_refused(kept):
     graph = StepGraph(
         1, [dataclasses.replace(each, values=None) if each.name == "dropout" else each for each in recorded.graph]
     )
-    with pytest.raises(NotCovered, match="which entries dropout left out was not kept with this step"):
+    with pytest.raises(NotCovered, match=r"which entries dropout left out was not kept with this step"):
         replay(graph, tensors)
 
 
@@ -299,7 +320,7 @@ def test_no_other_function_of_pytorch_is_ever_called(kept):
     graph = StepGraph(
         1, [dataclasses.replace(each, name="load" if each.name == "relu" else each.name) for each in recorded.graph]
     )
-    with pytest.raises(NotCovered, match="^load can be computed neither by a closed form nor by a known function$"):
+    with pytest.raises(NotCovered, match=r"^load can be computed neither by a closed form nor by a known function$"):
         replay(graph, recorded.tensors)
 
 
@@ -308,19 +329,19 @@ def test_an_operation_without_a_closed_form_says_so_and_keeps_its_gradient(kept)
 
     def program():
         torch.manual_seed(1)
-        W = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+        weight = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
         x = torch.randn(5, 4, dtype=torch.float64)
         for _ in range(2):
-            loss = torch.erf(x @ W).mean()
+            loss = torch.erf(x @ weight).mean()
             loss.backward()
-            seen.setdefault("gradient", W.grad.clone())
+            seen.setdefault("gradient", weight.grad.clone())
             with torch.no_grad():
-                W -= 0.1 * W.grad
-            W.grad = None
+                weight -= 0.1 * weight.grad
+            weight.grad = None
 
     recorded = kept(program)
     found = replay(recorded.graph, recorded.tensors)
-    torch.testing.assert_close(found.gradients["W"], seen["gradient"], rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(found.gradients["weight"], seen["gradient"], rtol=1e-10, atol=1e-12)
     assert [one.why for one in found.worked.values() if one.why] == ["erf has no closed form here"]
 
 

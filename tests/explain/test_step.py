@@ -261,15 +261,6 @@ def test_an_update_that_is_not_known_says_so(tmp_path):
 
 
 def test_a_step_that_cannot_be_computed_once_more_shows_its_record(tmp_path):
-    class Odd(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x * 2
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return gradient * 2
-
     def program():
         torch.manual_seed(0)
         x, y = torch.randn(16, 3), torch.randn(16, 1)
@@ -281,9 +272,9 @@ def test_a_step_that_cannot_be_computed_once_more_shows_its_record(tmp_path):
             optimizer.step()
 
     found = worked(watched(tmp_path, program).path)
+    why = "lgamma can be computed neither by a closed form nor by a known function"
     assert found["notes"] == [
-        "The step could not be computed once more: lgamma can be computed neither by a closed form nor by a known"
-        " function. Its numbers are those of the record."
+        f"The step could not be computed once more: {why}. Its numbers are those of the record.",
     ]
     assert [each["name"] for each in found["forward"] if each["followed"]] == ["linear", "abs", "lgamma", "mse_loss"]
     assert math.isfinite(found["loss"]["value"])

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 
 from descend.check import (
+    class_ids,
     data,
     evaluation,
     exponentials,
@@ -36,6 +37,7 @@ RULES: tuple[type[Rule], ...] = tuple(
             *logarithms.RULES,
             *losses.RULES,
             *outputs.RULES,
+            *class_ids.RULES,
             *targets.RULES,
             *terms.RULES,
             *evaluation.RULES,

@@ -180,7 +180,8 @@ def courses(evidence: Evidence) -> Iterator[Course]:
         start = first - steps.step[0]
         if start < 0:
             continue
-        names = training.get("parameters") or [name for name, _ in evidence.info.parameters]
+        seen = [row.name for row in evidence.parameters] or [name for name, _ in evidence.info.parameters]
+        names = training.get("parameters") or seen
         yield Course(
             evidence,
             first,

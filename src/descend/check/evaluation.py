@@ -240,8 +240,9 @@ class GraphForNothing(Rule):
         found: defaultdict[tuple[str, int], list[tuple[StepGraph, list[Operation]]]] = defaultdict(list)
         for graph in _graphs(evidence):
             for pass_ in _unused_passes(graph):
-                if pass_[-1].tracked:
-                    found[pass_[-1].file, pass_[-1].line].append((graph, pass_))
+                last = next((each for each in reversed(pass_) if each.tracked), None)
+                if last is not None:
+                    found[last.file, last.line].append((graph, pass_))
         for at, each in found.items():
             if len(each) >= _TWICE:
                 rows = each[0][1][0].shape[0] if each[0][1][0].shape else 0

@@ -155,9 +155,7 @@ class _Following:
 
     def _pool(self, operation: Operation, given: Sequence[Examples | None], found: Sequence[Examples | None]) -> None:
         reduces = operation.name in REDUCTIONS and given and given[0] is not None and found and found[0] is None
-        if (reduces and operation.tracked) or (
-            not any(each is not None for each in found) and _meets_pooled(self, operation)
-        ):
+        if reduces or (not any(each is not None for each in found) and _meets_pooled(self, operation)):
             self.pooled.add(operation.index)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.figures_sums import Source, Stretch, by_epoch, by_print, of_evaluations
-from descend.check.figures_ways import Formula, Name, Wrong, proper, right_ways, short_batch, wrong_ways
+from descend.check.figures_ways import BEFORE_UPDATE, Formula, Name, Wrong, proper, right_ways, short_batch, wrong_ways
 from descend.check.finding import CannotCheck, Finding
 from descend.check.rule import Rule
 from descend.record.rows import PrintedRow
@@ -107,6 +107,8 @@ def _examine(evidence: Evidence, series: Sequence[_Shown], sources: Sequence[Sou
     """What is wrong with the numbers of one place of a line; None where they are right, or where nobody knows what they are."""
     name = _name_of(evidence, series[0])
     known = [(source, pairs) for source in sources if (pairs := _pairs(series, source))]
+    if name.is_after_update and (finding := _of_before_update(evidence, known)) is not None:
+        return finding
     for source, pairs in known:
         if any(_all_are(pairs, formula) for formula in right_ways(source, name)):
             plain = _all_are(pairs, lambda stretch: stretch.sums.mean)
@@ -167,21 +169,41 @@ def _of_short_batches(evidence: Evidence, source: Source, pairs: Pairs) -> Findi
     return _finding(evidence, source, moved, short_batch(moved[-1][1]))
 
 
-def _finding(evidence: Evidence, source: Source, telling: Pairs, wrong: Wrong) -> Finding:
+def _of_before_update(evidence: Evidence, known: Sequence[tuple[Source, Pairs]]) -> Finding | None:
+    """A loss that is called one after the update, and is the last one that was computed before it."""
+    for source, pairs in known:
+        if source.kind == "training" and _all_are(pairs, BEFORE_UPDATE.formula):
+            losses = evidence.steps.loss
+            moved = [(s, at) for s, at in pairs if at.step < len(losses) and not s.agrees(losses[at.step])]
+            if moved and 2 * len(moved) >= len(pairs) - 1 and sum(s.digits for s, _ in moved) >= _FEWEST:
+                shown, stretch = moved[-1]
+                return _finding(evidence, source, moved, BEFORE_UPDATE, losses[stretch.step])
+    return None
+
+
+def _finding(
+    evidence: Evidence, source: Source, telling: Pairs, wrong: Wrong, following: float | None = None
+) -> Finding:
+    """``following``: the loss that the next step began with, where that is what the figure should be near."""
     shown, stretch = telling[-1]
-    should = proper(stretch.sums, source)
-    what = wrong.said(wrong.what, stretch)
+    should = proper(stretch.sums, source) if following is None else following
+    what, unit = wrong.said(wrong.what, stretch), " %" if shown.percent else ""
+    meant = (
+        f"it should be {_like(shown, should)}"
+        if following is None
+        else f"the next step began at {_like(shown, should)}"
+    )
     facts: dict[str, Any] = {
-        PRINTED: f"{shown.text}{' %' if shown.percent else ''} (after step {shown.row.step:,})",
+        PRINTED: f"{shown.text}{unit} (after step {shown.row.step:,})",
         "which is": what,
-        MEAN: should,
+        MEAN if following is None else "loss of the next step": should,
     }
     if len(telling) > 1:
         facts["the same in"] = f"{len(telling):,} printed lines"
     return Finding(
         code=NotWhatItSays.code,
         level=wrong.level,
-        title=f"the printed {shown.text}{' %' if shown.percent else ''} is {what}; it should be {_like(shown, should)}",
+        title=f"the printed {shown.text}{unit} is {what}; {meant}",
         message=wrong.cost,
         evidence=facts,
         where=evidence.place(shown.row.file, shown.row.line),

@@ -14,6 +14,7 @@ Formula = Callable[[Stretch], float | None]
 _OF_BATCHES = re.compile(r"\b(batch|step|iter|iteration|minibatch|it|last)\b")
 _OF_SUMS = re.compile(r"\b(sum|total|summed|accumulated|cumulative|running|correct|all)\b")
 _SO_FAR = re.compile(r"\b(so far|running|smooth\w*|ema|overall|cumulative|total|moving)\b")
+_AFTER = re.compile(r"\bafter\b.*\b(update|step|training|optimi\w+)|\bupdated\b")
 _OF_LOSS = re.compile(r"loss|cost|mse|nll|error|objective|entropy|risk|perplexity|mean|average|avg")
 
 
@@ -40,6 +41,10 @@ class Name:
     @property
     def is_so_far(self) -> bool:
         return _SO_FAR.search(self.text) is not None
+
+    @property
+    def is_after_update(self) -> bool:
+        return _AFTER.search(self.text) is not None
 
     @property
     def is_loss(self) -> bool:
@@ -267,6 +272,16 @@ def _stale(source: Source, over: str) -> Iterator[Wrong]:
             "work it out anew before it is printed",
             needs_first=False,
         )
+
+
+BEFORE_UPDATE = Wrong(
+    "note",
+    lambda at: at.sums.last,
+    "the loss from before the update",
+    "The loss of a step is computed first, and the update follows: this is a figure of the parameters as they were.",
+    "compute the loss once more after the update, or print it as the loss before the update",
+)
+"""The loss of a step under the name of what came after its update."""
 
 
 def short_batch(stretch: Stretch) -> Wrong:

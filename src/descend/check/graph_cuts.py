@@ -25,10 +25,13 @@ class Cut:
 
 
 def cut_of_loss(evidence: Evidence, step: int, loss: float | None, backward: tuple[str, int]) -> Cut | None:
-    """What cuts a loss off that has no graph of its own; ``backward`` is the line of its backward pass."""
+    """What cuts a loss off that has no graph of its own, or one that ends in a tensor made for it; ``backward`` is the line of its backward pass."""
     if step not in evidence.operation_steps:
         return None
     graph = evidence.graph(step)
+    for operation in reversed(_before_backward(graph)):
+        if operation.name in _MAKES and operation.tracked and not any(operation.input_tracked):  # requires_grad=True
+            return Cut(evidence.place(operation.file, operation.line), f"torch.{operation.name}(…)", False)
     made = _made(graph, loss)
     if made is None:
         return None
@@ -70,12 +73,17 @@ def cut_of_parameters(evidence: Evidence, names: Sequence[str]) -> Cut | None:
     return None
 
 
+def _before_backward(graph: StepGraph) -> Sequence[Operation]:
+    """The operations before the first backward pass; none where there was no such pass."""
+    first = next((each.index for each in graph if each.name == "backward"), 0)
+    return graph.operations[:first]
+
+
 def _made(graph: StepGraph, loss: float | None) -> Operation | None:
     """The operation that computed a loss: the last before the backward pass that gave this number."""
-    passes = [each.index for each in graph if each.name == "backward"]
-    if loss is None or not passes:
+    if loss is None:
         return None
-    for operation in reversed(graph.operations[: passes[0]]):
+    for operation in reversed(_before_backward(graph)):
         value = operation.range[0]
         if operation.size == 1 and operation.name != "backward" and isclose(value, loss, rel_tol=1e-6, abs_tol=1e-12):
             return operation

@@ -6,6 +6,7 @@ from typing import Any
 from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Place
+from descend.check.graph_cuts import Cut, cut_of_loss, cut_of_parameters
 from descend.record.rows import FactRow
 
 Values = Mapping[str, Any]
@@ -41,6 +42,22 @@ def left_alone(evidence: Evidence, row: FactRow) -> bool:
     """Whether D106 explains that nothing reaches an optimizer."""
     unused, alone = left_alone_by(evidence, row)
     return bool(unused and alone)
+
+
+def why_nothing_reached(evidence: Evidence, row: FactRow) -> tuple[str, Cut | None]:
+    """Why no backward pass ends in anything that an optimizer holds: "frozen", "other tensors", "cut" or "not used"; with the cut, where it is known."""
+    if row.values["frozen"] == row.values["held"]:
+        return "frozen", None
+    if left_alone(evidence, row):
+        return "other tensors", None
+    step, backward = backward_of(evidence, row.values["number"])
+    cut = cut_of_parameters(evidence, row.values["parameters"])
+    if backward is not None and (cut is None or backward["graph"] < 0):
+        cut = cut_of_loss(evidence, step, backward["loss"], (backward["file"], backward["line"])) or cut
+    if cut is not None or (backward is not None and backward["graph"] < 0):
+        return "cut", cut
+    called = any(part["called"] for module in evidence.facts("module") for part in module.values["unreached"])
+    return ("cut" if called and not evidence.operation_steps else "not used"), None
 
 
 def made_at(evidence: Evidence) -> Place | None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from descend.check import syntax, words
 from descend.check.evidence import Evidence
 from descend.check.finding import Finding, Level
-from descend.check.graph_cuts import Cut, cut_of_loss, cut_of_parameters
-from descend.check.graph_facts import STEPS, Values, backward_of, left_alone, made_at, stepping
+from descend.check.graph_cuts import Cut, cut_of_parameters
+from descend.check.graph_facts import STEPS, Values, backward_of, made_at, stepping, why_nothing_reached
 from descend.check.rule import Rule
 from descend.record.rows import FactRow
 
@@ -21,10 +21,13 @@ class NoGradient(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         optimizers = stepping(evidence)
         yield from self._frozen(evidence, optimizers)
-        if not any(row.values["reached"] for row in optimizers):
-            return
-        yield from self._in_modules(evidence)
-        yield from self._in_variables(evidence, optimizers)
+        idle = [row for row in optimizers if not row.values["reached"] and not row.values["moved"]]
+        idle = [
+            row for row in idle if row.values["steps"] >= STEPS and why_nothing_reached(evidence, row)[0] == "not used"
+        ]
+        if idle or any(row.values["reached"] for row in optimizers):
+            yield from self._in_modules(evidence, idle)
+            yield from self._in_variables(evidence, optimizers, idle)
 
     def clean(self, evidence: Evidence) -> str:
         held = sum(row.values["held"] for row in stepping(evidence))
@@ -47,11 +50,11 @@ class NoGradient(Rule):
                     fix="give the optimizer the parameters that are to be trained, and set requires_grad_(True) on them",
                 )
 
-    def _in_modules(self, evidence: Evidence) -> Iterator[Finding]:
+    def _in_modules(self, evidence: Evidence, idle: Sequence[FactRow]) -> Iterator[Finding]:
         groups: dict[tuple[str, str], list[Values]] = {}
         steps: dict[tuple[str, str], int] = {}
         for row in evidence.facts("module"):
-            if row.values["steps"] < STEPS or len(row.values["unreached"]) == row.values["parameters"]:
+            if row.values["steps"] < STEPS:
                 continue
             for part in row.values["unreached"]:
                 if part["held"] and not part["moved"]:
@@ -63,6 +66,8 @@ class NoGradient(Rule):
             if cut is not None and not cut.deliberate:
                 continue  # D105 says it with the line that cuts
             level, why = _how_grave(evidence, owner, attribute, parts, cut)
+            if all(_is_held_by(part, idle) for part in parts):
+                level, why = "bug", f"{why} Nothing else is held: every update moved nothing."
             found = syntax.attribute_set(evidence, owner, attribute)
             names = words.listed([part["name"] for part in parts])
             numbers = sum(_size(part["shape"]) for part in parts)
@@ -84,10 +89,12 @@ class NoGradient(Rule):
                 else f"let the loss depend on {names}, or take it out",
             )
 
-    def _in_variables(self, evidence: Evidence, optimizers: Sequence[FactRow]) -> Iterator[Finding]:
+    def _in_variables(
+        self, evidence: Evidence, optimizers: Sequence[FactRow], idle: Sequence[FactRow]
+    ) -> Iterator[Finding]:
         """Tensors that belong to no module."""
         for row in optimizers:
-            if not row.values["reached"] or row.values["steps"] < STEPS:
+            if row.values["steps"] < STEPS or not (row.values["reached"] or row in idle):
                 continue
             parts = [each for each in row.values["unreached"] if not each["in_model"] and not each["moved"]]
             parts = [each for each in parts if each["name"] and not each["name"].startswith("unnamed")]
@@ -97,6 +104,7 @@ class NoGradient(Rule):
                     continue
                 used = _is_used(evidence, name)
                 level: Level = "likely" if used or syntax.times_read(evidence, name) <= 1 else "note"
+                level = "bug" if row in idle else level
                 yield Finding(
                     code=self.code,
                     level=level,
@@ -121,7 +129,7 @@ class Cutting(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         optimizers = stepping(evidence)
         for row in optimizers:
-            if not row.values["reached"] and not row.values["moved"] and row.values["frozen"] < row.values["held"]:
+            if not row.values["reached"] and not row.values["moved"]:
                 yield from self._nothing_reached(evidence, row)
             elif row.values["reached"]:
                 yield from self._part_reached(evidence, row)
@@ -132,17 +140,11 @@ class Cutting(Rule):
         return f"backward passes reach {reached} of the {held} tensors that optimizers hold, and nothing cuts the others off"
 
     def _nothing_reached(self, evidence: Evidence, row: FactRow) -> Iterator[Finding]:
-        if row.values["steps"] < STEPS or left_alone(evidence, row):
-            return
+        why, cut = why_nothing_reached(evidence, row) if row.values["steps"] >= STEPS else ("", None)
         step, backward = backward_of(evidence, row.values["number"])
-        if backward is None:
+        if why != "cut" or backward is None:
             return
         is_leaf = backward["graph"] < 0
-        cut = (
-            cut_of_loss(evidence, step, backward["loss"], (backward["file"], backward["line"]))
-            if is_leaf
-            else cut_of_parameters(evidence, row.values["parameters"])
-        )
         place = cut.place if cut is not None and cut.place is not None else None
         by = f" by {cut.how}" if cut is not None else ""
         yield Finding(
@@ -208,6 +210,15 @@ def _how_grave(
     if syntax.is_read(evidence, owner, attribute) is False:
         return "likely", f"It is made in {owner} and nothing uses it."
     return "note", "Nothing called it in the steps that were looked at."
+
+
+def _is_held_by(part: Values, optimizers: Sequence[FactRow]) -> bool:
+    """Whether one of these holds a parameter, which may be called by a longer name there."""
+    return any(
+        each["shape"] == part["shape"] and (each["name"] == part["name"] or each["name"].endswith(f".{part['name']}"))
+        for row in optimizers
+        for each in row.values["unreached"]
+    )
 
 
 def _is_used(evidence: Evidence, name: str) -> bool:

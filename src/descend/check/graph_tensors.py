@@ -1,6 +1,7 @@
 """Parameters that are not those the model computes with: D106 to D108."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from descend.check.graph import Operation, StepGraph
 from descend.check.graph_facts import STEPS, Values, described, left_alone_by, made_at, moves, stepping
 from descend.check.rule import Rule
 from descend.record.rows import FactRow
+
+_UPDATES = frozenset(["sub", "add", "rsub", "addcdiv", "addcmul", "lerp"])
 
 
 class OtherTensors(Rule):
@@ -175,6 +178,7 @@ class RecordedUpdate(Rule):
                 elif not graph.users_of(operation) and len(later) > 1 and not len(evidence.steps):
                     unused.setdefault((operation.file, operation.line), []).append((operation, name))
         yield from self._recorded(evidence, recorded)
+        yield from self._growing(evidence)
         for (file, line), found in unused.items():
             if len(found) >= STEPS:
                 yield self._unused(evidence, file, line, found)
@@ -207,6 +211,38 @@ class RecordedUpdate(Rule):
             where=place,
             step=found[0][0].step,
             fix=f"with torch.no_grad():\n    {_in_place(text) or f'{name} -= lr * {name}.grad'}",
+        )
+
+    def _growing(self, evidence: Evidence) -> Iterator[Finding]:
+        """Updates with gradients that torch.autograd.grad returned, each made of the result of the one before."""
+        passes = [each for row in evidence.facts("unfinished") for each in row.values["happened"]]
+        passes = [each for each in passes if each["what"] == "backward"]
+        if len(evidence.steps) or len(passes) < STEPS:
+            return
+        still = {row.values["name"] for row in evidence.facts("leaf") if not row.values["moved"]}
+        chains = {
+            name: chain
+            for name, chain in _chains(evidence.graphs(1)[0]).items()
+            if name in still and STEPS <= len(chain) <= len(passes)
+        }
+        if not chains:
+            return
+        name, chain = next(iter(chains.items()))
+        place = words.place_of(evidence, chain[0])
+        yield Finding(
+            code=self.code,
+            level="bug",
+            title=f"every update of {words.listed(chains)} is recorded by autograd: its graph grows with each step",
+            message=f"The new {name} is a result of the one before it and not a leaf. After {len(chain)} updates its graph holds "
+            f"{len(chain)} updates; none of them can be let go of, so memory grows until it runs out.",
+            evidence={
+                "updates in one graph": len(chain),
+                f"the first {name}": "never moved, and still the only leaf",
+                "backward passes": len(passes),
+            },
+            where=place,
+            step=1,
+            fix=f"with torch.no_grad():\n    {_in_place(place.source if place is not None else '') or 'p -= lr * gradient'}",
         )
 
     def _unused(self, evidence: Evidence, file: str, line: int, found: Sequence[tuple[Operation, str]]) -> Finding:
@@ -348,13 +384,42 @@ def _copy_of(evidence: Evidence, name: str) -> Place | None:
 def _updates(graph: StepGraph) -> Iterator[tuple[Operation, str]]:
     """Operations that compute a new tensor from a parameter and its own gradient, with the parameter's name."""
     for operation in graph:
-        if operation.name not in ("sub", "add", "rsub", "addcdiv", "addcmul", "lerp") or not operation.shapes:
+        if operation.name not in _UPDATES or not operation.shapes:
             continue
         given = [each for each in operation.inputs if isinstance(each, str)]
         for name in given:
             if f"{name}.grad" in given or f"{name}.grad" in graph.outside(operation):
                 yield operation, name
                 break
+
+
+def _chains(graph: StepGraph) -> dict[str, list[Operation]]:
+    """Of each parameter, the operations of one line that make a new tensor of it, then of that, and so on; each used before the next.
+
+    What is added must have no graph: an inner step that is trained through has one. A parameter that such a line starts from
+    twice is left out: it begins anew each time, as inner loops do.
+    """
+    chains: dict[str, list[Operation]] = {}
+    ends: dict[int, str] = {}
+    begun: Counter[str] = Counter()
+    for operation in graph:
+        if operation.name not in _UPDATES or not operation.tracked or list(operation.input_tracked).count(True) != 1:
+            continue
+        given = operation.inputs[operation.input_tracked.index(True)]
+        if operation.input_shapes[operation.input_tracked.index(True)] != operation.shape or len(operation.inputs) < 2:
+            continue
+        if isinstance(given, str):
+            if not given.startswith("outside."):
+                begun[given] += 1
+                chains[given], ends[operation.index] = [operation], given
+        elif given in ends:
+            name = ends[given]
+            last = chains[name][-1]
+            others = [each for each in graph.users_of(last) if each is not operation and each.tracked]
+            if last.index == given and (last.file, last.line) == (operation.file, operation.line) and others:
+                chains[name].append(operation)
+                ends[operation.index] = name
+    return {name: chain for name, chain in chains.items() if begun[name] == 1}
 
 
 def _in_place(text: str) -> str:

@@ -17,6 +17,7 @@ _ODDS = 1_000  # to one, of the readings' likelihoods, from which on the order i
 _CHANCE = 0.05  # that one of two readings which say nothing would fit so much better
 _HALF = 2  # the better reading leaves at most half of what the other leaves
 _FREE = 2  # rows more than the fit has numbers to choose
+_SHOWN = 64  # characters of a corrected line
 _CHANGES = ("reshape", "view", "unflatten", "reshape_as", "view_as")
 
 
@@ -62,9 +63,9 @@ def _by_tensor(rows: Sequence[FactRow]) -> list[list[FactRow]]:
 
 def _odds(row: FactRow) -> float:
     """The power of ten of how many times likelier the targets are with the rows transposed: both fits have as many numbers to choose."""
-    floor, transposed = row.values["floor"], row.values["transposed"]
+    floor, transposed = float(row.values["floor"]), float(row.values["transposed"])
     least = 1e-12 * max(row.values["spread"], 1e-300)  # what rounding leaves
-    return row.values["rows"] / 2 * math.log10(max(floor, least) / max(transposed, least))
+    return float(row.values["rows"]) / 2 * math.log10(max(floor, least) / max(transposed, least))
 
 
 def _is_shown(row: FactRow) -> bool:
@@ -85,22 +86,17 @@ def _data_finding(evidence: Evidence, row: FactRow) -> Finding:
     how = values["how"] or _name_of(call) or "view"
     name = values["x"] or "the data"
     facts: dict[str, Any] = {
-        "before": words.shape(before),
-        "after": words.shape(after),
-        "rows": f"each takes {math.prod(after[1:]):,} numbers that follow one another in memory; "
-        f"the {after[0]:,} examples lie along axis {axis}",
+        "before": f"{words.shape(before)}, the {after[0]:,} examples along axis {axis}",
+        "after": f"{words.shape(after)}, each row {math.prod(after[1:]):,} neighbouring numbers",
     }
     if values["floor"] is not None:
-        which = "class labels as indicators" if values["classes"] else values["y"] or "the targets"
-        columns = (
-            ""
-            if values["columns"] == values["of_columns"]
-            else f", {values['columns']} of {values['of_columns']:,} columns"
-        )
-        facts["fitted"] = f"{which} by linear least squares with a bias, {values['rows']:,} rows{columns}"
-        facts["mean squared error as reshaped"] = _exact(values["floor"])
-        facts["mean squared error as transposed"] = _exact(values["transposed"])
-        facts["mean of the targets alone"] = _exact(values["spread"])
+        which = f"{values['classes']:,} classes" if values["classes"] else values["y"] or "the targets"
+        facts["least squares"] = f"{which}, with a bias, {values['rows']:,} rows"
+        if values["columns"] < values["of_columns"]:
+            facts["columns"] = f"{values['columns']} of {values['of_columns']:,} that vary"
+        facts["floor as reshaped"] = _exact(values["floor"])
+        facts["floor as transposed"] = _exact(values["transposed"])
+        facts["without any input"] = _exact(values["spread"])
     return Finding(
         code="D202",
         level="bug" if shown else "likely",
@@ -139,13 +135,13 @@ def _torn_finding(evidence: Evidence, mixing: Mixing) -> Finding:
     return Finding(
         code="D202",
         level="likely",
-        title=f"{operation.name} makes {words.shape(after)} of {words.shape(before)}: the {examples.count:,} examples of "
-        f"axis {examples.axis} are mixed",
+        title=f"{operation.name} makes {words.shape(after)} of {words.shape(before)}: its rows are no longer examples",
         message="A view or reshape moves no number: each new row is made of pieces of several examples, and is compared with "
         "the target of one.",
         evidence={
-            "before": f"{words.shape(before)}, the examples lie along axis {examples.axis}",
-            "after": f"{words.shape(after)}, rows of {math.prod(after[1:]):,} numbers that follow one another",
+            "before": f"{words.shape(before)}, the {examples.count:,} examples along axis {examples.axis}",
+            "after": f"{words.shape(after)}, each row {math.prod(after[1:]):,} neighbouring numbers",
+            "seen at": words.steps(mixing.steps),
         },
         where=place,
         step=operation.step,
@@ -285,14 +281,16 @@ def _transposed(
 
 
 def _put_in_place(evidence: Evidence, place: Place | None, call: ast.Call | None, change: str) -> str:
-    """The user's line with ``change`` in place of the view or reshape; or what to do where it cannot be rewritten."""
-    if call is not None and isinstance(call.func, ast.Attribute) and place is not None:
-        given = call.args[0] if _is_function(call) else call.func.value
-        text = ast.get_source_segment(evidence.sources[place.file], given)
-        fixed = words.line_with(evidence, place, call, f"{text}{change}") if text and "\n" not in text else ""
-        if fixed:
-            return fixed
-    return f"exchange the axes instead: {change}"
+    """The user's line with ``change`` in place of the view or reshape; where that is long or cannot be done, what to replace."""
+    if call is None or not isinstance(call.func, ast.Attribute) or place is None:
+        return f"exchange the axes instead: {change}"
+    given = call.args[0] if _is_function(call) else call.func.value
+    text, whole = (ast.get_source_segment(evidence.sources[place.file], each) or "" for each in (given, call))
+    fixed = words.line_with(evidence, place, call, f"{text}{change}") if text and "\n" not in text else ""
+    if fixed and len(fixed) <= _SHOWN:
+        return fixed
+    old = whole if _is_function(call) else whole[len(text) :]
+    return f"{change} instead of {old}" if old and "\n" not in old else f"exchange the axes instead: {change}"
 
 
 RULES: tuple[type[Rule], ...] = (Rearranged,)

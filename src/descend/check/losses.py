@@ -68,9 +68,11 @@ def is_whole(graph: StepGraph, operation: Operation) -> bool:
 
 def is_distribution(operation: Operation) -> bool:
     """Whether each row that a loss was given is none below 0 and sums to 1."""
-    sums = operation.facts.get("sums") or (None, None)
+    sums = operation.facts.get("sums")
+    if not sums or None in sums:
+        return False
     low, _ = range_given(operation)
-    return None not in sums and abs(sums[0] - 1) < CLOSE and abs(sums[1] - 1) < CLOSE and low >= 0
+    return low >= 0 and bool(abs(sums[0] - 1) < CLOSE and abs(sums[1] - 1) < CLOSE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from descend.check.course import Course, courses, plain_rate, rate_in_place
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
 from descend.check.rule import Rule
-from descend.check.squares import Problem, problem_of
+from descend.check.scale_squares import Problem, problem_of
 
 _DIVERGED = 1_000.0  # times the first loss
 _GROWN = 10.0  # times the first loss, right before it stopped being a number

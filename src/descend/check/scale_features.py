@@ -10,13 +10,12 @@ from descend.check.course import Course, courses
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Place
 from descend.check.rule import Rule
-from descend.check.squares import Problem, problem_of
+from descend.check.scale_squares import Problem, problem_of
 from descend.record.rows import FactRow
 
 _ILL = 300.0  # condition number of a least-squares problem
 _BETTER = 10.0  # times smaller after standardising
 _APART = 100.0  # times the smallest scale
-_COLUMNS = 64  # more are pixels, words or embeddings
 _NEAR = 0.01  # of its first distance: when a direction counts as done
 
 
@@ -35,14 +34,14 @@ class FeaturesApart(Rule):
         for course in found:
             problem = problem_of(course)
             features = course.facts("features")
-            looked = looked or problem is not None or bool(features)
+            looked = looked or problem is not None or any("std" in row.values for row in features)
             finding = self._of_problem(course, problem) if problem is not None else None
             if finding is None and problem is None:
                 finding = next((one for row in features if (one := self._of_columns(course, row)) is not None), None)
             if finding is not None:
                 yield finding
         if not looked:
-            raise CannotCheck("no product of data with a parameter was seen")
+            raise CannotCheck(_why_not(evidence))
 
     def clean(self, evidence: Evidence) -> str:
         for course in courses(evidence):
@@ -65,7 +64,7 @@ class FeaturesApart(Rule):
         now = standard = None
         if course.is_plain and course.rate > 0:
             facts["largest stable rate 2/λmax"] = (
-                f"{words.number(problem.limit)}; the run's is {words.number(course.rate)}, {words.percent(course.rate / problem.limit)} of it"
+                f"{problem.limit:.5g}; the run's is {words.number(course.rate)}, {words.percent(course.rate / problem.limit)} of it"
             )
             now, standard = _steps_needed(problem, course.rate), _steps_needed_best(better)
             facts["steps for the slowest direction"] = f"{_count(now)} now, {_count(standard)} after standardising"
@@ -76,7 +75,7 @@ class FeaturesApart(Rule):
             message="The steepest direction sets the largest learning rate, and the flattest one is then "
             f"{words.number(float(f'{condition:.2g}'))} times slower."
             + (
-                f" It takes {_count(now)} steps to come within 1 %; standardised features would take {_count(standard)}."
+                f" It takes {_count(now)} steps to cover 99 % of its way; with standardised features it would take {_count(standard)}."
                 if now
                 else ""
             ),
@@ -106,6 +105,13 @@ class FeaturesApart(Rule):
             step=row.step,
             fix=_FIX,
         )
+
+
+def _why_not(evidence: Evidence) -> str:
+    wide = [row.values["columns"] for row in evidence.facts("features")]
+    if wide:
+        return f"its data have {max(wide):,} columns, too many to be a table of features"
+    return "no product of data with a parameter was seen"
 
 
 _FIX = "x = (x - x.mean(0)) / x.std(0)  # with the training rows' mean and deviation, for evaluation too"
@@ -138,7 +144,7 @@ def _what(scales: _Scales | None) -> str:
 def _judge(values: Mapping[str, Any]) -> _Scales | None:
     """The scales of the columns of a table; None for pixels, one-hot columns, words and all that have one scale by their nature."""
     columns = values["columns"]
-    if columns < 2 or columns > _COLUMNS or values["axes"] > 3 or values["rows"] < 4:
+    if columns < 2 or "std" not in values or values["axes"] > 3 or values["rows"] < 4:
         return None
     if values["ceiling"] > max(2, columns // 4):
         return None  # many columns end at the same largest number: pixels, shares, counts

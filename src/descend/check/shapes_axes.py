@@ -85,7 +85,7 @@ def _mixed(evidence: Evidence, mixing: Mixing) -> Finding:
     operation, count = mixing.operation, mixing.examples.count
     if mixing.how == "statistic":
         title = f"the row of each example is put together with a statistic of all {count:,} in its batch"
-        fix = "take the statistic along the features (dim=-1), or use BatchNorm, which keeps its statistics for evaluation"
+        fix = "take it along the features (dim=-1, keepdim=True), or use BatchNorm"
     elif mixing.how == "order":
         title = f"{operation.name} runs along the {count:,} examples of the batch"
         fix = f"{operation.name} along an axis of the example: dim=1 or dim=-1"
@@ -137,7 +137,7 @@ def _over_one_finding(evidence: Evidence, found: Sequence[tuple[StepGraph, Opera
     axis = 1 if operation.name == "cross_entropy" else softmax_axes(operation)[0]
     value = 1 if operation.name in ("softmax", "softmin") else 0
     other = next((each for each, size in enumerate(shape) if size > 1), None)
-    fix = "give it as many outputs as there are classes, or use binary_cross_entropy_with_logits"
+    fix = "an output for each class, or binary_cross_entropy_with_logits"
     if operation.name != "cross_entropy":
         along = (
             "" if other is None or (other == 0 and _examples_at_first(evidence, graph, operation)) else f"dim={other}"
@@ -314,7 +314,7 @@ def _for_other_data(evidence: Evidence, graph: StepGraph, operation: Operation) 
             "Dropout2d",
             f"It takes axis 1 for channels and drops all {shape[2]:,} numbers of an element at once.",
         )
-        fix = "nn.Dropout instead; to drop whole features, exchange axes 1 and 2 before and after it"
+        fix = "nn.Dropout instead, or exchange axes 1 and 2 before and after it"
     elif name == "dropout1d" and size == 2:
         layer, does = "Dropout1d", f"It takes the {first:,} rows for channels: it sets whole examples to zero."
     elif name == "dropout3d" and size == 4:
@@ -325,7 +325,7 @@ def _for_other_data(evidence: Evidence, graph: StepGraph, operation: Operation) 
             "InstanceNorm",
             f"It takes the {rows[0]:,} rows for channels and normalises each over its own numbers.",
         )
-        shape, fix = rows, "nn.LayerNorm to normalise each row, nn.BatchNorm1d to normalise each feature"
+        shape, fix = rows, "nn.LayerNorm for each row, or nn.BatchNorm1d for each feature"
     else:
         return None
     return Finding(

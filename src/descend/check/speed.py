@@ -1,10 +1,10 @@
 """Where time is lost: D801 (loading), D802 (updates one by one, waiting for the device, too many threads)."""
 
+import ast
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from statistics import median
 from typing import Any
 
 from descend.check import words
@@ -17,7 +17,10 @@ _FULL = 20  # the first steps of a watched script are looked at so closely that 
 _ENOUGH = 5  # later steps that say more than the first ones
 _MANY = 30  # steps whose mean single odd ones do not move
 _MOST_OF_IT = 0.5  # of a step in loading
-_WORTH = 0.1  # seconds of a whole run that are worth a word
+_WORTH = 0.05  # seconds of a whole run that are worth a word
+_QUIET = (
+    0.25  # of few times, the share that is shorter: a machine that does other things as well makes single ones long
+)
 _GATHER = 6e-5  # seconds in which --fast gathers a batch, and a byte of it
 _GATHER_BYTE = 7e-10
 _BYTES = {"float64": 8, "int64": 8, "float32": 4, "int32": 4, "float16": 2, "bfloat16": 2, "int16": 2}
@@ -25,7 +28,7 @@ _UPDATING = 0.3  # of a step in the update
 _TENSORS = 16  # that are updated one by one
 _FUSED = ("Adam", "AdamW", "SGD", "Adagrad")
 _EVERY = 0.9  # of the steps that were looked at
-_TINY = 40_000  # numbers of the largest operation, below which PyTorch's own loops use one thread
+_TINY = 70_000  # numbers of the largest result of an operation, below which threads help little
 _BUSY = 1.5  # processors at work on average
 _QUICK = 2e-3  # seconds of a step that threads cannot make quicker
 
@@ -35,15 +38,16 @@ class Times:
     """Seconds of the phases of a typical step."""
 
     seconds: Mapping[str, float]
-    steps: int  # that were timed
+    step: float  # of a whole step
+    steps: int  # whose phases were timed
     places: Mapping[str, tuple[str, int]]
 
-    @property
-    def step(self) -> float:
-        return sum(self.seconds.values())
-
     def share(self, phase: str) -> float:
-        return self.seconds.get(phase, 0.0) / self.step if self.step > 0 else 0.0
+        return min(1.0, self.seconds.get(phase, 0.0) / self.step) if self.step > 0 else 0.0
+
+    def rest(self, phase: str) -> float:
+        """Seconds of a step without this phase."""
+        return max(0.0, self.step - self.seconds.get(phase, 0.0))
 
 
 class Loading(Rule):
@@ -62,7 +66,7 @@ class Loading(Rule):
             return
         place = _place(evidence, times, "data")
         facts: dict[str, Any] = {
-            "a step": f"{_seconds(times.seconds['data'])} for its rows, {_seconds(times.step - times.seconds['data'])} for all else",
+            "a step": f"{_seconds(times.seconds['data'])} for its rows, {_seconds(times.rest('data'))} for all else",
             "in all steps": f"about {_seconds(spent)} (timed in {times.steps:,} of {steps:,} steps)",
         }
         loader = _loader(evidence, place)
@@ -113,13 +117,22 @@ def _times(evidence: Evidence) -> Times:
     used = later if len(later) >= _ENOUGH else list(timed.values())
     if not used:
         raise CannotCheck("no step was timed in its phases")
-    typical = _mean if len(used) >= _MANY else median
+    typical = _mean if len(later) >= _MANY else _usual
     phases = dict.fromkeys(phase for each in used for phase in each)
-    return Times({phase: typical([each.get(phase, 0.0) for each in used]) for phase in phases}, len(used), places)
+    seconds = {phase: typical([each.get(phase, 0.0) for each in used]) for phase in phases}
+    # What was timed in its phases took longer than it does unwatched: all but the parts that nobody looks into.
+    every = zip(evidence.steps.step, evidence.steps.seconds, strict=True)
+    plain = [taken for step, taken in every if step > _FULL and step not in by_step and isfinite(taken)]
+    step = typical(plain) if len(later) < _MANY and len(plain) >= _ENOUGH else sum(seconds.values())
+    return Times(seconds, step, len(used), places)
 
 
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
+
+
+def _usual(values: Sequence[float]) -> float:
+    return sorted(values)[int(_QUIET * len(values))]
 
 
 def _place(evidence: Evidence, times: Times, phase: str) -> Place | None:
@@ -147,7 +160,7 @@ def _remedy(evidence: Evidence, times: Times, loader: FactRow | None, facts: dic
     values = loader.values
     if not values["why"]:
         gathered = min(times.seconds["data"], _GATHER + _GATHER_BYTE * _batch_bytes(evidence))
-        each = times.step - times.seconds["data"] + gathered
+        each = times.rest("data") + gathered
         epochs = evidence.report.get("epochs") or 0
         count, what = (len(evidence.steps) / epochs, "an epoch") if epochs else (1, "a step")
         facts["with --fast"] = (
@@ -253,21 +266,39 @@ def _threads(evidence: Evidence) -> Iterator[Finding]:
     largest = max((each.size for graph in graphs for each in graph), default=0)
     seconds, busy = values["seconds"], values["cpu_seconds"] / values["seconds"] if values["seconds"] else 0.0
     each = seconds / steps
-    if values["threads"] < 2 or busy < _BUSY or largest > _TINY or each > _QUICK or seconds < _WORTH:
+    crowded = values["threads"] > values["cores"]
+    idle = values["threads"] > 1 and busy >= _BUSY and largest <= _TINY and each <= _QUICK
+    if not (crowded or idle) or seconds < _WORTH:
         return
+    place = _set_threads(evidence)
+    processors = f"{values['cores']} processor{'s' if values['cores'] > 1 else ''}"
     yield Finding(
         code=Waiting.code,
         level="note",
-        title=f"{values['threads']} threads are at work on steps of {_seconds(each)}",
-        message="No operation of a step is large enough to be shared out: the threads mostly wait for one another.",
+        title=f"{values['threads']} threads share {processors} for steps of {_seconds(each)}",
+        message="More threads than processors only take turns, and each operation waits for the last of them."
+        if crowded
+        else "No operation of a step is large enough to be shared out: the threads mostly wait for one another.",
         evidence={
-            "processors busy": f"{words.number(busy)} on average",
+            "threads": values["threads"],
+            "processors busy": f"{words.number(busy)} of {values['cores']} on average",
             "largest result of an operation": f"{largest:,} numbers",
         },
-        where=None,
+        where=place,
         step=None,
-        fix="torch.set_num_threads(1)   # at the top of the script",
+        fix=f"torch.set_num_threads({1 if largest <= _TINY else values['cores']})"
+        + ("" if place else "   # at the top"),
     )
+
+
+def _set_threads(evidence: Evidence) -> Place | None:
+    """The line that asks for so many threads."""
+    for file in evidence.sources:
+        tree = evidence.tree(file)
+        for node in ast.walk(tree) if tree is not None else ():
+            if isinstance(node, ast.Call) and words.dotted(node.func).endswith("set_num_threads"):
+                return evidence.place(file, node.lineno)
+    return None
 
 
 def _seconds(seconds: float) -> str:

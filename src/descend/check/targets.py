@@ -1,4 +1,4 @@
-"""Faults of labels: D305, class ids that do not fit the outputs or the loss, and D306, squared error on class ids."""
+"""D305: labels that do not fit the outputs or the loss."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,12 +15,9 @@ from descend.check.tracing import passes_on
 _OF_CLASSES = frozenset(["cross_entropy", "nll_loss", "multi_margin_loss"])
 _BINARY = frozenset(["binary_cross_entropy", "binary_cross_entropy_with_logits"])
 _SIGNED = frozenset(["soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss"])
-_SQUARED = frozenset(["mse_loss", "sub", "smooth_l1_loss", "huber_loss", "l1_loss"])
 _FEW = 20  # classes
 _ROUNDING = 1e-3  # of a target that should be 0 or 1
 _ENOUGH = 20  # labels for each class, until its absence says something
-_EVEN = 0.25  # the rarest class against the commonest, from which on numbers are taken for classes
-_MOST_CLASSES = 30
 _LISTED = 50  # classes of a set that are told one by one
 _COUNTED = 64  # classes of the targets of a step that are
 _MOST_USERS = 50  # operations between a score that was picked and the loss
@@ -106,7 +103,7 @@ class WrongLabels(Rule):
         )
 
     def _not_probable(self, evidence: Evidence, seen: Seen) -> Iterator[Finding]:
-        ends = _ends(seen)
+        ends = ends_of(seen)
         if ends is None or (ends[0] >= -_ROUNDING and ends[1] <= 1 + _ROUNDING):
             return
         graph, loss = seen[0]
@@ -272,7 +269,8 @@ def _ids(operation: Operation) -> bool:
     )
 
 
-def _ends(seen: Seen) -> tuple[float, float] | None:
+def ends_of(seen: Seen) -> tuple[float, float] | None:
+    """The least and the largest target of all of these; None where they are not known."""
     ends = [operation.facts["target"] for _, operation in seen if operation.facts.get("target")]
     if not ends or any(None in each for each in ends):
         return None
@@ -281,8 +279,8 @@ def _ends(seen: Seen) -> tuple[float, float] | None:
 
 def _listed(seen: Seen) -> str:
     """The different targets, where they are whole and few: ``-1 and 1``."""
-    ends = _ends(seen)
-    counts = _counts(seen)
+    ends = ends_of(seen)
+    counts = counts_of(seen)
     if ends is None or not all(operation.facts.get("whole") for _, operation in seen):
         return ""
     values = sorted(counts)
@@ -291,7 +289,7 @@ def _listed(seen: Seen) -> str:
     return " and ".join(map(str, every)) if len(every) == 2 else words.listed(map(str, every), 8)
 
 
-def _counts(seen: Seen) -> dict[int, int]:
+def counts_of(seen: Seen) -> dict[int, int]:
     """How often each whole number from 0 to 63 is a target."""
     found: dict[int, int] = {}
     for _, operation in seen:
@@ -326,7 +324,7 @@ def _sets(evidence: Evidence, role: str) -> list[dict[str, Any]]:
 
 def _trained_labels(evidence: Evidence, seen: Seen, width: int) -> tuple[dict[int, int], bool]:
     """How often each class occurs in training, and whether that is of all rows."""
-    counted = _counts(seen)
+    counted = counts_of(seen)
     sets = [row.values for row in evidence.facts("set") if row.values.get("role") == "training"]
     labels = [each.get("labels") or {} for each in sets]
     if (
@@ -354,68 +352,4 @@ def _examined_labels(evidence: Evidence, width: int, missing: Sequence[int]) -> 
     return found
 
 
-class SquaredClasses(Rule):
-    """Class ids are predicted as if they were numbers: class 1 is then nearer to class 2 than to class 9."""
-
-    code = "D306"
-    highest = "likely"
-    name = "squared error on class ids"
-
-    def look(self, evidence: Evidence) -> Iterator[Finding]:
-        places: dict[tuple[str, int, str], list[tuple[StepGraph, Operation]]] = {}
-        for graph in evidence.graphs():
-            for operation in learned(graph):
-                if operation.name in _SQUARED and operation.facts.get("target"):
-                    places.setdefault((operation.file, operation.line, operation.name), []).append((graph, operation))
-        for seen in places.values():
-            counts = _counts(seen)
-            if _are_classes(seen, counts):
-                yield self._finding(evidence, seen, counts)
-
-    def clean(self, evidence: Evidence) -> str:
-        for graph in evidence.graphs():
-            if any(each.name in _SQUARED and each.facts.get("target") for each in learned(graph)):
-                return "the targets of the squared error are no class ids"
-        return "no squared error in this run"
-
-    def _finding(self, evidence: Evidence, seen: Seen, counts: Mapping[int, int]) -> Finding:
-        graph, loss = seen[0]
-        first, last = min(counts), max(counts)
-        return Finding(
-            code=self.code,
-            level="likely",
-            title=f"the targets are {len(counts)} whole numbers, {first} to {last}, and the loss is their squared error",
-            message=f"If they are names of classes, their distance means nothing: this loss takes {first} for nearer to {first + 1} than to {last}, "
-            "and an unsure model answers with a class in between. If they are an order or a count, nothing is wrong.",
-            evidence={
-                "targets": ", ".join(f"{value}: {count:,}" for value, count in sorted(counts.items())[:10])
-                + (" …" if len(counts) > 10 else ""),
-                "commonest and rarest": f"{max(counts.values()):,} and {min(counts.values()):,} times",
-                "outputs": loss.facts["columns"],
-                "seen in": words.steps([graph.step for graph, _ in seen]),
-            },
-            where=words.place_of(evidence, loss),
-            step=graph.step,
-            fix=f"give the model {last + 1} outputs and take nn.functional.cross_entropy(scores, labels) with labels as int64",
-        )
-
-
-def _are_classes(seen: Seen, counts: Mapping[int, int]) -> bool:
-    """Whether the targets look like names of classes: some whole numbers from 0 or 1 without a gap, each about as common as the others."""
-    if any(
-        not operation.facts.get("whole") or operation.facts["target_columns"] != 1 or operation.facts["columns"] != 1
-        for _, operation in seen
-    ):
-        return False
-    ends = _ends(seen)
-    if (
-        ends is None
-        or ends[0] not in (0, 1)
-        or not 3 <= len(counts) <= _MOST_CLASSES
-        or ends[1] - ends[0] != len(counts) - 1
-    ):
-        return False
-    return sum(counts.values()) >= 10 * len(counts) and min(counts.values()) >= _EVEN * max(counts.values())
-
-
-RULES: tuple[type[Rule], ...] = (WrongLabels, SquaredClasses)
+RULES: tuple[type[Rule], ...] = (WrongLabels,)

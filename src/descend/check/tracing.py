@@ -154,8 +154,9 @@ def _clamp(graph: StepGraph, operation: Operation) -> str:  # noqa: ARG001 - as 
 
 def _maximum(graph: StepGraph, operation: Operation) -> str:
     """``torch.maximum(x, torch.zeros(1))``."""
-    other = graph.inputs_of(operation)[1] if len(operation.inputs) > 1 else None
-    return "relu" if isinstance(other, Operation) and other.range == (0, 0) and not other.tracked else ""
+    made = graph.inputs_of(operation)
+    other = made[1] if len(made) > 1 else ""
+    return "relu" if isinstance(other, Operation) and not other.tracked and other.range == (0, 0) else ""
 
 
 def _divided(graph: StepGraph, operation: Operation) -> str:

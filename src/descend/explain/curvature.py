@@ -16,7 +16,7 @@ from torch import Tensor
 from descend.explain.formulas.arguments import NotCovered
 from descend.explain.replay import Replay
 
-_STEP = 1e-6  # of θ's size: small beside the distance to most kinks, large beside rounding
+_STEP = 1e-8  # of θ's size: kinks are rarely as near, and rounding is still far below it
 _TOLERANCE = 1e-3  # the residual, as a share of the eigenvalue
 _MOST_PRODUCTS = 60
 _MOST_NUMBERS = 2_000_000  # of all parameters: the directions are kept

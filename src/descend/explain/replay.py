@@ -30,6 +30,7 @@ _KNOWN_TO_PYTORCH = """
 _WITHOUT_CLOSED_FORM = frozenset(_KNOWN_TO_PYTORCH.split())
 _PASSED_ON = frozenset(["to", "float", "double", "contiguous", "clone", "detach"])
 _DROPOUTS = frozenset(["dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout"])
+_DRAWN = "drawn."  # before the number of an operation: the random numbers that it drew
 _MASK = "mask."  # before the number of an operation: the entries that a dropout kept
 
 
@@ -119,10 +120,12 @@ def replay(
 
 
 def _followed(graph: StepGraph, parameters: Collection[str]) -> frozenset[int]:
-    found: set[int] = set()
-    for one in graph:
-        if one.tracked or any(each in found if isinstance(each, int) else each in parameters for each in one.inputs):
-            found.add(one.index)
+    """What autograd followed; in a step without a backward pass, what depends on a parameter."""
+    found = {one.index for one in graph if one.tracked}
+    if not graph.losses:
+        for one in graph:
+            if any(each in found if isinstance(each, int) else each in parameters for each in one.inputs):
+                found.add(one.index)
     return frozenset(found)
 
 
@@ -172,6 +175,8 @@ def _leaf(found: Replay, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
 
 def _kept_output(operation: Operation, tensors: Mapping[str, Tensor]) -> Tensor | None:
     """The output of an operation that autograd does not follow, where the record holds it: a batch taken out of the data."""
+    if f"{_DRAWN}{operation.index}" in tensors:
+        return prepared(tensors[f"{_DRAWN}{operation.index}"])
     for name in ("batch.x", "batch.y", "batch.2", "batch.3"):
         kept = tensors.get(name)
         if kept is not None and tuple(kept.shape) == operation.shape and _looks_like(operation, kept):

@@ -5,7 +5,7 @@ parts that begin with ``## ``. In a part:
 
 - A ``python`` block is run, in one namespace for the whole lesson; an ``sh`` block holds commands that begin with ``descend``. What it
   prints stands in the ``text`` block right below. ``<!-- keep: WORDS; WORDS -->`` above a block keeps only the lines that hold
-  one of the words; ``…`` stands for the others.
+  one of the words; ``…`` stands for the others. Its output is the variable ``_output`` for what follows.
 - A number in a sentence comes from the run: ``0.25<!--{loss:.2f}-->`` is the value as it was, then where it comes from.
 - ``> ? What will the loss be? <!--answer {loss:.4f} within 10 %-->`` asks. The answer is taken after the code that follows, if any
   does. Instead of ``within`` there may be ``of up, down`` (words to choose from) or ``exactly`` (text, as of a shape).

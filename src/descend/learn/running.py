@@ -53,7 +53,7 @@ class Running:
         """
         if code.line not in self._outputs:
             printed = self._python(code) if code.language == "python" else self._commands(code)
-            self._outputs[code.line] = kept(printed, code.keep)
+            self._outputs[code.line] = self._names["_output"] = kept(printed, code.keep)
         return self._outputs[code.line]
 
     def text(self, prose: Prose) -> str:

@@ -133,12 +133,12 @@ def as_json(lesson: Lesson, running: Running) -> dict[str, Any]:
     """The lesson, run, as JSON values."""
     parts = []
     for part in lesson.parts:
-        blocks: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = []
         for question, blocks in part.turns():
             below = [_block_json(block, running) for block in blocks]
             above = [_question_json(question, running)] if question else []
-            blocks += above + below
-        parts.append({"title": part.title, "blocks": blocks})
+            found += above + below
+        parts.append({"title": part.title, "blocks": found})
     return {"lesson": lesson.name, "title": lesson.title, "minutes": lesson.minutes, "parts": parts}
 
 

@@ -74,7 +74,7 @@ class EpochDone:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One step kept in full. Tensor names: ``batch.x``, ``batch.y``, ``loss``, ``output.<layer>``, ``before.<parameter>``,
-    ``gradient.<parameter>``, ``after.<parameter>``, ``state_before.<kind>.<parameter>``, ``state_after.<kind>.<parameter>``, ``outside.<number>`` and ``mask.<number>`` (see Operations)."""
+    ``gradient.<parameter>``, ``after.<parameter>``, ``state_before.<kind>.<parameter>``, ``state_after.<kind>.<parameter>``, ``outside.<number>`` (see Operations), ``mask.<number>``, ``drawn.<number>``."""
 
     step: int
     epoch: int

@@ -52,7 +52,10 @@ def _head(worked: Worked, width: int) -> list[Text]:
     line = Text.assemble((f"step {worked['step']:,}", STRONG), (f" of {safe(worked['run'])}", MUTED))
     if worked.get("parameter"):
         line.append(f" · followed: row {worked['row']}, {_entry_name(worked)}", style=MUTED)
-    return [*_broken(line, width), *(each for note in worked.get("notes") or () for each in prose(safe(note), width, style=WARNING))]
+    return [
+        *_broken(line, width),
+        *(each for note in worked.get("notes") or () for each in prose(safe(note), width, style=WARNING)),
+    ]
 
 
 def _entry_name(worked: Worked) -> str:

@@ -59,7 +59,9 @@ def _steepest(curvature: Mapping[str, Any], worked: Mapping[str, Any]) -> list[s
             f"This batch's loss curves upwards in no direction here: the Hessian's largest eigenvalue is {number(value)}."
         ]
     if value <= 0:
-        return [f"The curvature was not worked out: {products} with the Hessian were not enough in the time there is."]
+        return [
+            f"The curvature was not worked out: in the time there is only {products} with the Hessian could be made."
+        ]
     sure = "" if curvature["converged"] else "at least "
     how = f"{products} with the Hessian" if curvature["converged"] else f"after {products}, when time was up"
     said = f"The steepest direction of this batch's loss has the curvature λmax = {sure}{number(value)} ({how}). "

@@ -25,7 +25,22 @@ _MOST = 5_000  # operations of one step
 _MOST_OUTSIDE = 16_000_000  # bytes of tensors from outside that are copied in one step
 _OUTSIDE = "outside."
 _MASK = "mask."
+_DRAWN = "drawn."
 _DROPOUTS = frozenset({"dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"})
+_RANDOM = frozenset(
+    {
+        "rand",
+        "randn",
+        "randint",
+        "randperm",
+        "rand_like",
+        "randn_like",
+        "randint_like",
+        "bernoulli",
+        "normal",
+        "multinomial",
+    }
+)
 ABOUT_TENSORS = frozenset({"requires_grad_", "retain_grad", "share_memory_", "rename_", "detach_", "register_hook"})
 """Calls that end in ``_`` or give a tensor, and compute nothing."""
 
@@ -72,7 +87,7 @@ class OperationRecorder:
 
     def outside(self) -> dict[str, Tensor]:
         """Of this thread's step, where it is kept in full: the nameless tensors that were there before it, as it found them; and
-        the masks of its dropouts, ``mask.<number>`` by the number of the operation."""
+        what chance made in it, by the number of the operation: masks of dropouts (``mask.<number>``), and ``drawn.<number>``."""
         recording = self._steps.get(threading.get_ident())
         return recording.outside() if recording is not None and recording.whole else {}
 
@@ -199,7 +214,7 @@ class Recording:
     _gradients: dict[int, tuple[weakref.ref[Tensor], _Outside]] = field(default_factory=dict)
     _outside: dict[int, _Outside] = field(default_factory=dict)
     _gone: list[_Outside] = field(default_factory=list)  # let go of by the script, and another is where it was
-    _masks: dict[int, Tensor] = field(default_factory=dict)  # what a dropout kept, by the number of the operation
+    _chance: dict[str, Tensor] = field(default_factory=dict)  # what a dropout kept, and random numbers
     _nameless: int = 0
     _copied: int = 0  # bytes
     _tap: Tap = field(default_factory=tap)
@@ -238,6 +253,10 @@ class Recording:
         self._rows.append(row)
         if self.whole and name in _DROPOUTS and isinstance(output, Tensor):
             self._keep_mask(number, output)
+        elif self.whole and name.rstrip("_") in _RANDOM and isinstance(output, Tensor):
+            copy = self._copy(output)
+            if copy is not None:
+                self._chance[f"{_DRAWN}{number}"] = copy
         for tensor in written:
             self._makers.wrote(tensor, number)
         for tensor in tensors_in(output):
@@ -301,7 +320,7 @@ class Recording:
             for each in found
             if each.copy is not None and (name := _name_of_outside(each, self.name_of)).startswith(_OUTSIDE)
         }
-        return copies | {f"{_MASK}{number}": mask for number, mask in self._masks.items()}
+        return copies | self._chance
 
     def _copy(self, tensor: Tensor) -> Tensor | None:
         """A copy on the CPU, where the step is kept in full and there is room for it."""
@@ -322,7 +341,7 @@ class Recording:
         )
         if _has_plain_values(noise) and self._copied + noise.numel() <= _MOST_OUTSIDE:
             self._copied += noise.numel()
-            self._masks[number] = (noise.detach() != 0).to("cpu", copy=True)
+            self._chance[f"{_MASK}{number}"] = (noise.detach() != 0).to("cpu", copy=True)
 
     def _row(
         self,

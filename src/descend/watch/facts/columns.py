@@ -20,6 +20,15 @@ def flat(rows: Tensor) -> Tensor:
     return wide.to("cpu", torch.float64)
 
 
+def hashes_of(x: Tensor) -> Tensor:
+    """A number for each row of 32-bit floats (rows, columns), the same for the same numbers: (rows,)."""
+    words = (x + 0.0).contiguous().view(torch.int32).long()  # -0 is 0
+    weights = torch.arange(1, x.shape[1] + 1) * -7046029254386353131
+    weights = (weights ^ (weights >> 29)) * -4658895280553007687 | 1  # odd, and unlike each other
+    hashes = ((words + 1) * weights).sum(1)
+    return hashes ^ (hashes >> 31)
+
+
 def describe(rows: Tensor) -> dict[str, Any]:
     """The numbers of a sample of rows, as JSON values; ``centre``, ``spread``, ``least`` and ``most`` are of each column."""
     x = flat(rows)  # (n, columns)
@@ -112,18 +121,17 @@ def _constant(low: Tensor, high: Tensor) -> dict[str, Any]:
 
 def _twice(x: Tensor, moving: Tensor) -> dict[str, Any]:
     """Columns that are the same as an earlier one, and rows that are the same as another."""
-    _, of_rows, counts = torch.unique(x, dim=0, return_inverse=True, return_counts=True)
-    again = int((counts - 1).sum())
-    found: dict[str, Any] = {"rows_again": again, "different_rows": len(counts)}
+    kinds, of_rows, counts = hashes_of(x.float()).unique(return_inverse=True, return_counts=True)  # type: ignore[no-untyped-call]
+    again = len(x) - len(kinds)
+    found: dict[str, Any] = {"rows_again": again, "different_rows": len(kinds)}
     if again:
         place = int(counts.argmax())
         found["commonest_row"] = [int((of_rows == place).nonzero()[0]), int(counts[place])]
-    if not 1 < x.shape[1] <= COLUMNS:
+    if x.shape[1] < 2:
         return found
-    _, of_columns = torch.unique(x.T.contiguous(), dim=0, return_inverse=True)
     first: dict[int, int] = {}
     pairs = []
-    for column, kind in enumerate(of_columns.tolist()):
+    for column, kind in enumerate(hashes_of(x.T.float()).tolist()):
         if kind in first and bool(moving[column]):
             pairs.append([first[kind], column])
         first.setdefault(kind, column)

@@ -16,8 +16,10 @@ many rows, shape, whether the step was given it) and
 """
 
 import contextlib
+import math
 import time
 import weakref
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType
@@ -32,7 +34,6 @@ from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.origins import Origin, Origins
 from descend.watch.facts.summaries import KnownSet, tell_sets
 from descend.watch.places import Place
-from descend.watch.quiet import quiet
 from descend.watch.variables import variables_of
 
 _ROWS = 64  # of a step that are kept
@@ -74,6 +75,8 @@ class Data(Collector):
     def operation(
         self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
     ) -> Mapping[str, Any] | None:
+        if name == "getitem" and len(args) > 1 and type(args[1]) is int:
+            return None  # one row: a data set hands them out so, many in a step
         self._origins.heard(name, args, kwargs, output)
         if isinstance(output, Tensor) and output.requires_grad and name != "requires_grad_":
             self._used(name, args, kwargs, output)
@@ -302,21 +305,20 @@ def _labels(y: Tensor) -> list[list[int]] | None:
     """How many of each value, where they are whole numbers and few."""
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1) or not y.ndim or y.is_complex():
         return None
-    with quiet():
-        numbers = y.detach().reshape(-1)[:4_096].cpu()
-        if numbers.is_floating_point() and not bool((numbers == numbers.round()).all()):
-            return None
-        values, counts = numbers.unique(return_counts=True)  # type: ignore[no-untyped-call]
-    if len(values) > 50:
+    counted = Counter(y.detach().reshape(-1)[:4_096].tolist())
+    if len(counted) > 50 or any(value != round(value) for value in counted if math.isfinite(value)):
         return None
-    return [[int(value), int(count)] for value, count in zip(values.tolist(), counts.tolist(), strict=True)]
+    return [[int(value), count] for value, count in sorted(counted.items()) if math.isfinite(value)]
 
 
 def _not_finite(tensor: Tensor) -> int:
     plain = type(tensor) in (Tensor, nn.Parameter) and tensor.layout is torch.strided
     if not plain or not tensor.is_floating_point() or tensor.numel() > 4_000_000:
         return 0
-    return int(tensor.numel() - torch.isfinite(tensor.detach()).sum())
+    values = tensor.detach()
+    if math.isfinite(values.sum()):
+        return 0
+    return int(values.numel() - torch.isfinite(values).sum())
 
 
 def _is_same(one: Tensor, other: Tensor) -> bool:

@@ -2,10 +2,9 @@
 
 Told once for each set of parameters, from the first steps of it that are looked at, as the facts
 
-    features       ``parameter`` that the data are multiplied with; ``rows``, ``columns``; ``axes``: of the tensor; ``mean``, ``std``,
-                   ``least`` and ``most`` of each column, where there are at most 64, else of the columns ``shown``; ``constant``: how many
-                   columns are; ``binary``: how many hold two numbers only; ``ceiling``: how many columns reach the largest number of all;
-                   ``whole``: of whole numbers only; ``layers``: how many products with a parameter lie between the data and the loss
+    features       ``parameter`` that the data are multiplied with; ``layers``: how many products with a parameter lie between the data and the
+                   loss; ``rows``, ``columns``; ``axes``: of the tensor; and of at most 64 columns ``mean``, ``std``, ``least`` and ``most`` of each,
+                   and ``ceiling``: how many of them reach the largest number of all
     least_squares  ``parameters``; ``rows``; ``outputs``; ``bias``: whether the last column is of ones; ``triangle``: R of the QR
                    decomposition of columns and targets, which has the same products as they; ``start``: the parameters, a row for each
                    column; ``scale``: what the mean of squares is multiplied by; ``loss``; ``same``: whether the next steps had the same data
@@ -25,6 +24,7 @@ from descend.watch.facts.walk import inputs_of, kind_of, leaf_of, nodes_of, save
 _SETS = 8  # of parameters
 _LOOKS = 3  # at each
 _SHOWN = 64  # columns
+_LARGE = 200  # nodes of a graph that is no plain least squares
 _NUMBERS = 2_000_000  # of data that are looked at; of more, evenly spaced rows
 _OPERANDS = {
     "Mm": ("self", "mat2", 0),
@@ -131,32 +131,17 @@ def _columns(data: Tensor) -> dict[str, Any] | None:
         return None
     flat = data.detach()
     flat = flat.movedim(1, -1).reshape(-1, flat.shape[1]) if flat.ndim >= 4 else flat.reshape(-1, flat.shape[-1])
-    rows = len(flat)
+    found = {"rows": len(flat), "columns": flat.shape[1], "axes": data.ndim}
+    if flat.shape[1] > _SHOWN:
+        return found
     flat = flat[:: max(1, flat.numel() // _NUMBERS)].to("cpu", torch.float64)
     least, most = torch.aminmax(flat, dim=0)
     deviation, mean = torch.std_mean(flat, dim=0, correction=0)
-    binary = ((flat == least) | (flat == most)).all(dim=0) & (least < most)
-    constant = least == most
-    columns = flat.shape[1]
-    order = torch.argsort(torch.where(constant, torch.inf, deviation))
-    ends = torch.cat([order[: _SHOWN // 2], order[: columns - int(constant.sum())][-_SHOWN // 2 :]])
-    shown = torch.arange(columns) if columns <= _SHOWN else ends
-    middle = deviation[~constant & ~binary]
     return {
-        "rows": rows,
-        "columns": columns,
-        "axes": data.ndim,
-        "shown": shown.tolist() if columns > _SHOWN else None,
-        "mean": mean[shown].tolist(),
-        "std": deviation[shown].tolist(),
-        "least": least[shown].tolist(),
-        "most": most[shown].tolist(),
-        "median_std": float(middle.median()) if len(middle) else 0.0,
-        "constant": int(constant.sum()),
-        "binary": int(binary.sum()),
+        **found,
+        "mean": mean.tolist(),
+        "std": deviation.tolist(),
+        "least": least.tolist(),
+        "most": most.tolist(),
         "ceiling": int((most == most.max()).sum()),
-        "whole": bool((flat == flat.round()).all()),
     }
-
-
-_LARGE = 200  # nodes of a graph that is no plain least squares

@@ -382,6 +382,7 @@ def _target_saved(node: Any) -> Tensor | None:
 def _variable_like(y: Tensor, frame: FrameType | None) -> Tensor:
     """The variable that holds these targets, which were computed back from a loss; else the targets themselves."""
     variables = variables_of(frame) if frame is not None else {}
+    value: Tensor
     for value in variables.values():
         alike = type(value) is Tensor and not value.requires_grad and value.is_floating_point() and value.ndim
         if (

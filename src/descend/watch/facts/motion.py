@@ -17,7 +17,7 @@ from torch import Tensor
 
 from descend.watch.facts.moments import Collector, Telling
 
-_NUMBERS = 50_000  # of all parameters together that are compared
+_NUMBERS = 16_384  # of all parameters together that are compared
 _SETS = 8
 
 

@@ -54,10 +54,17 @@ class Pace(Collector):
         if self._first is not None and self._last is not None and self._last[0] > self._first[0]:
             values = {
                 "threads": torch.get_num_threads(),
-                "cores": os.cpu_count() or 1,
+                "cores": _processors(),
                 "seconds": self._last[1] - self._first[1],
                 "cpu_seconds": self._last[2] - self._first[2],
                 "first_step": self._first[0],
                 "last_step": self._last[0],
             }
             self.tell.fact(step, "pace", values)
+
+
+def _processors() -> int:
+    """That this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -63,7 +63,7 @@ def _targets(y: Tensor, chosen: Tensor) -> tuple[Tensor, int]:
     """(n, outputs) in float64, and how many classes there are where they are labels."""
     rows = y.detach().index_select(0, chosen.to(y.device)).reshape(len(chosen), -1).cpu()
     if not rows.is_floating_point() and rows.dtype != torch.bool and rows.shape[1] == 1:
-        values, places = rows[:, 0].unique(return_inverse=True)
+        values, places = torch.unique(rows[:, 0], return_inverse=True)
         if 2 <= len(values) <= min(_CLASSES, max(2, len(rows) // 3)):
             return torch.nn.functional.one_hot(places, len(values)).double(), len(values)
     return rows[:, :_OUTPUTS].double(), 0

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from descend.watch.facts.columns import flat
 
-ROWS = 600
+ROWS = 400
 _COLUMNS = 64  # of which least squares makes its prediction
 _NEIGHBOURS = 5
 _FOLDS = 5
