@@ -10,6 +10,7 @@ from rich.console import Console
 
 from descend.check.catalogue import page
 from descend.check.examine import Examination, examine
+from descend.check.figures import last_batch
 from descend.check.sarif import sarif
 from descend.errors import DescendError
 from descend.record.files import write_atomically
@@ -18,7 +19,8 @@ from descend.show.layout import WIDEST, prose, put, safe
 
 
 def findings_of(folder: Path | None, report: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The keys ``findings``, ``checked`` and ``unchecked`` of a report, from the record in ``folder``. Never raises an Exception.
+    """The keys ``findings``, ``checked`` and ``unchecked`` of a report, from the record in ``folder``; and ``printed_loss`` where the
+    script printed one batch's loss for a whole epoch. Never raises an Exception.
 
     ``report``: what the run came to, where the record does not hold it yet. Without a folder nothing was kept to look at.
     """
@@ -26,7 +28,9 @@ def findings_of(folder: Path | None, report: Mapping[str, Any] | None = None) ->
     if folder is None:
         return nothing | {"unchecked": [_all("nothing was kept of this run")]}
     try:
-        return examine(folder, report=report).as_json()
+        found = examine(folder, report=report).as_json()
+        printed = last_batch(found["findings"])
+        return found | ({"printed_loss": printed} if printed is not None else {})
     except DescendError as error:
         return nothing | {"unchecked": [_all(error.what)]}
     except Exception as error:  # noqa: BLE001 - the run has ended well; what failed is said in its report

@@ -3,7 +3,7 @@
 import ast
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from descend.check import words
@@ -38,9 +38,12 @@ class SharedRows(Rule):
             one, other = known.get(row.values["training"]), known.get(row.values["evaluation"])
             if one is None or other is None or not _is_examined(evidence, other):
                 continue
+            if _is_of_training(evidence, other.get("line")):
+                continue
             found = self._equal(evidence, one, other, row.values) or self._near(evidence, one, other, row.values)
             if found is not None:
                 yield found
+                return
 
     def clean(self, evidence: Evidence) -> str:
         rows = [row.values for row in evidence.facts("shared")]
@@ -106,7 +109,10 @@ class SharedRows(Rule):
         examined = [row for row in evidence.batches if row.evaluation and row.fingerprints]
         if not examined:
             raise CannotCheck("no evaluation was seen")
+        lines = {row.number: [row.file, row.line] for row in evidence.evaluations}
         for number in dict.fromkeys(row.evaluation for row in examined):
+            if _is_of_training(evidence, lines.get(number)):
+                continue
             first = next(row for row in examined if row.evaluation == number)
             begun = _training_began(evidence, first.step)
             trained = {
@@ -264,6 +270,15 @@ class NothingToLearn(Rule):
 def _is_examined(evidence: Evidence, one: Values) -> bool:
     """Whether the model was examined on a set; of one that only lies in a variable, whether the script gives it to what it trains."""
     return bool(one["evaluations"]) or (one["role"] == "beside" and _given_to_the_model(evidence, one["variable"]))
+
+
+def _is_of_training(evidence: Evidence, line: Sequence[Any] | None) -> bool:
+    """Whether it is the line of the training steps' own forward passes: one whose graph is cut looks like an evaluation."""
+    if line is None:
+        return False
+    forward = [[row.file, row.line] for row in evidence.phases if row.file and row.phase == "forward"]
+    built = any(row.gradients for row in evidence.evaluations if [row.file, row.line] == list(line))
+    return list(line) in forward or (built and not forward)
 
 
 def _given_to_the_model(evidence: Evidence, name: str) -> bool:

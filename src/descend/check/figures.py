@@ -4,21 +4,29 @@ import ast
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.figures_sums import Source, Stretch, by_epoch, by_print, of_evaluations
-from descend.check.figures_ways import BEFORE_UPDATE, Formula, Name, Wrong, proper, right_ways, short_batch, wrong_ways
+from descend.check.figures_ways import (
+    BEFORE_UPDATE,
+    LAST_BATCH,
+    Formula,
+    Name,
+    Wrong,
+    proper,
+    right_ways,
+    short_batch,
+    wrong_ways,
+)
 from descend.check.finding import CannotCheck, Finding
 from descend.check.rule import Rule
 from descend.record.rows import PrintedRow
 
-PRINTED, MEAN = "printed", "mean of its batches"
-"""What the evidence calls the printed figure and what it should have been."""
-
+_PRINTED, _AFTER, _IS, _MEAN = "printed", "after step", "which is", "mean of its batches"
 _NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:[eE][-+]?\d+)?(?![\d.]*\w)")
 _ANY_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _DIFFERENT = 0.02  # of what it should be: a figure closer to it misleads nobody
@@ -87,6 +95,18 @@ class NotWhatItSays(Rule):
     def clean(self, evidence: Evidence) -> str:
         number = len(evidence.printed)
         return f"no printed figure is another than its name says ({number:,} line{'s' if number > 1 else ''})"
+
+
+def last_batch(findings: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The printed loss that is the last batch's and not its epoch's, from findings as JSON: ``text``, ``step``, ``mean``, ``file``,
+    ``line``; None where there is none."""
+    for each in findings:
+        evidence = each["evidence"]
+        if each["code"] == NotWhatItSays.code and evidence.get(_IS) == LAST_BATCH:
+            where = each["where"] or {}
+            told = {"text": evidence[_PRINTED], "step": evidence[_AFTER], "mean": evidence[_MEAN]}
+            return told | {"file": where.get("file"), "line": where.get("line")}
+    return None
 
 
 def _series(evidence: Evidence) -> list[list[_Shown]]:
@@ -176,8 +196,7 @@ def _of_before_update(evidence: Evidence, known: Sequence[tuple[Source, Pairs]])
             losses = evidence.steps.loss
             moved = [(s, at) for s, at in pairs if at.step < len(losses) and not s.agrees(losses[at.step])]
             if moved and 2 * len(moved) >= len(pairs) - 1 and sum(s.digits for s, _ in moved) >= _FEWEST:
-                shown, stretch = moved[-1]
-                return _finding(evidence, source, moved, BEFORE_UPDATE, losses[stretch.step])
+                return _finding(evidence, source, moved, BEFORE_UPDATE, losses[moved[-1][1].step])
     return None
 
 
@@ -194,9 +213,10 @@ def _finding(
         else f"the next step began at {_like(shown, should)}"
     )
     facts: dict[str, Any] = {
-        PRINTED: f"{shown.text}{unit} (after step {shown.row.step:,})",
-        "which is": what,
-        MEAN if following is None else "loss of the next step": should,
+        _PRINTED: f"{shown.text}{unit}",
+        _AFTER: shown.row.step,
+        _IS: what,
+        _MEAN if following is None else "loss of the next step": should,
     }
     if len(telling) > 1:
         facts["the same in"] = f"{len(telling):,} printed lines"

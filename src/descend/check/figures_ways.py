@@ -11,6 +11,8 @@ from descend.check.finding import Level
 Formula = Callable[[Stretch], float | None]
 """From the batches of a stretch to a figure; None where it does not apply to it."""
 
+LAST_BATCH = "the last batch's alone"
+
 _OF_BATCHES = re.compile(r"\b(batch|step|iter|iteration|minibatch|it|last)\b")
 _OF_SUMS = re.compile(r"\b(sum|total|summed|accumulated|cumulative|running|correct|all)\b")
 _SO_FAR = re.compile(r"\b(so far|running|smooth\w*|ema|overall|cumulative|total|moving)\b")
@@ -123,7 +125,7 @@ def _of_one_batch(source: Source, name: Name, over: str) -> Iterator[Wrong]:
 
     cost = f"One batch says little of an {over}: its figure jumps from batch to batch."
     fix = "add up loss.item() * len(x) over the batches, and print the sum divided by the number of rows"
-    yield Wrong("note", lambda at: None if may_be_meant(at) else at.sums.last, "the last batch's alone", cost, fix)
+    yield Wrong("note", lambda at: None if may_be_meant(at) else at.sums.last, LAST_BATCH, cost, fix)
     yield Wrong("note", lambda at: None if may_be_meant(at) else at.sums.first, "the first batch's alone", cost, fix)
 
 

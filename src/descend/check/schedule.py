@@ -143,17 +143,26 @@ class ScheduleMisplaced(Rule):
 
     def _before_the_first_update(self, evidence: Evidence, run: _Run) -> Finding | None:
         values = run.values
-        if values["early"] != 1 or values["calls"] < _ROUNDS or not values["after_early"] < 0.99 * values["started"]:
+        falls = values["class"] in _FALLING | {"CosineAnnealingLR"} and values["ended"] < 0.99 * values["started"]
+        warms_up = values["after_early"] > values["started"]
+        if values["early"] != 1 or values["calls"] < _ROUNDS or warms_up or not falls:
             return None
-        return self._finding(
+        skipped = values["after_early"] < 0.99 * values["started"]
+        title = "the scheduler is stepped before the first update" + (
+            f": the rate begins at {words.number(values['after_early'])} instead of {words.number(values['started'])}"
+            if skipped
+            else ": the schedule is one call ahead"
+        )
+        found = self._finding(
             evidence,
             run,
-            f"the scheduler is stepped before the first update: the rate begins at {words.number(values['after_early'])} "
-            f"instead of {words.number(values['started'])}",
-            "The first value of the schedule is skipped, and all others come one call too early.",
+            title,
+            f"{'The first value is skipped, and all others come' if skipped else 'Each change of the rate comes'} one "
+            f"{'batch' if run.each_step else 'call'} too early.",
             {"rate that was asked for": words.number(values["started"])},
             "step the scheduler behind optimizer.step(), at the end of the epoch or batch it counts",
         )
+        return found.at_most("note") if run.each_step else found
 
     def _finding(
         self, evidence: Evidence, run: _Run, title: str, message: str, facts: Mapping[str, Any], fix: str

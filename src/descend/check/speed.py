@@ -65,11 +65,13 @@ class Loading(Rule):
         if share < _MOST_OF_IT or spent < _WORTH:
             return
         place = _place(evidence, times, "data")
+        loader = _loader(evidence, place)
+        if loader is not None and loader.values["line"]:
+            place = evidence.place(loader.values["file"], loader.values["line"])
         facts: dict[str, Any] = {
             "a step": f"{_seconds(times.seconds['data'])} for its rows, {_seconds(times.rest('data'))} for all else",
             "in all steps": f"about {_seconds(spent)} (timed in {times.steps:,} of {steps:,} steps)",
         }
-        loader = _loader(evidence, place)
         message, fix = _remedy(evidence, times, loader, facts)
         yield Finding(
             code=self.code,
@@ -123,7 +125,9 @@ def _times(evidence: Evidence) -> Times:
     # What was timed in its phases took longer than it does unwatched: all but the parts that nobody looks into.
     every = zip(evidence.steps.step, evidence.steps.seconds, strict=True)
     plain = [taken for step, taken in every if step > _FULL and step not in by_step and isfinite(taken)]
-    step = typical(plain) if len(later) < _MANY and len(plain) >= _ENOUGH else sum(seconds.values())
+    step = typical(plain) if len(later) < _MANY and len(plain) >= _ENOUGH else 0.0
+    if step * _EVERY < max(seconds.values()):  # the machine did other things at one of the two times
+        step = sum(seconds.values())
     return Times(seconds, step, len(used), places)
 
 
@@ -136,7 +140,32 @@ def _usual(values: Sequence[float]) -> float:
 
 
 def _place(evidence: Evidence, times: Times, phase: str) -> Place | None:
-    return evidence.place(*times.places[phase]) if phase in times.places else None
+    """The line of a phase; the loop's own line where the phase is done in a function that the loop calls."""
+    file, line = times.places.get(phase, ("", 0))
+    tree = evidence.tree(file)
+    inner = _function_at(tree, line)
+    loop = [
+        at for name, (other, at) in times.places.items() if name in ("forward", "loss", "backward") and other == file
+    ]
+    if tree is not None and inner is not None and loop and _function_at(tree, loop[-1]) is not inner:
+        outer = _function_at(tree, loop[-1]) or tree
+        calls = [
+            node.lineno
+            for node in ast.walk(outer)
+            if isinstance(node, ast.Call) and words.dotted(node.func).split(".")[-1] == inner.name
+        ]
+        line = max((at for at in calls if at <= loop[-1]), default=line)
+    return evidence.place(file, line)
+
+
+def _function_at(tree: ast.AST | None, line: int) -> ast.FunctionDef | None:
+    """The innermost function that a line stands in."""
+    found = [
+        node
+        for node in (ast.walk(tree) if tree is not None else ())
+        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or node.lineno)
+    ]
+    return max(found, key=lambda node: node.lineno, default=None)
 
 
 def _loader(evidence: Evidence, place: Place | None) -> FactRow | None:
@@ -171,7 +200,10 @@ def _remedy(evidence: Evidence, times: Times, loader: FactRow | None, facts: dic
     said = f"Rows of {values['dataset']} are read one by one, and the model waits for them. (--fast leaves this loader as it is: {values['why']}.)"
     if values["workers"]:
         return said, "read the rows once, before the loop, into tensors: TensorDataset(x, y)"
-    return said, "read the rows once into tensors, TensorDataset(x, y), or give the loader num_workers=2"
+    line = evidence.line_of(values["file"], values["line"]).strip()
+    if line.endswith(")") and "DataLoader(" in line and line.count("(") == line.count(")"):
+        return said, f"{line[:-1]}, num_workers=2)   # or read all rows once: TensorDataset(x, y)"
+    return said, "give the loader num_workers=2, or read all rows once into tensors: TensorDataset(x, y)"
 
 
 def _batch_bytes(evidence: Evidence) -> int:

@@ -130,7 +130,7 @@ def layer_place(evidence: Evidence, operation: Operation) -> Place | None:
     parent, _, name = operation.module.rpartition(".")
     classes = {row.module: row.class_name for row in evidence.calls}
     called = classes.get(operation.module, "")
-    above = [classes.get(parent)] if parent else [kind for module, kind in classes.items() if "." not in module]
+    above = [classes.get(parent)] if parent else list(classes.values())  # a root goes by the name of its variable
     if not name.isdigit() or not called or "Sequential" not in above:
         return here
     tree = evidence.tree(operation.file)

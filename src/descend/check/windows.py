@@ -357,10 +357,14 @@ def _accumulated(
         elif each["what"] == "zero" and each["cleared"] and used:
             dropped, used = (len(used), each), []
     factors = {round(each["factor"], 9) for each in used}
-    if not used or len(factors) != 1 or not _as_added(used, before, update):
+    by_hand = not update["optimizer"]
+    if not used or len(factors) != 1:
         return None
+    if _is_divided(graph, len(used)) if by_hand else not _as_added(used, before, update):
+        return None
+    norm = used[-1].get("norm") if by_hand else update["norm"]
     return _Accumulated(
-        step, len(used), used[0]["factor"], used[0], update["norm"], kinds.get(update["optimizer"], ""), dropped
+        step, len(used), used[0]["factor"], used[0], norm or 0.0, kinds.get(update["optimizer"], ""), dropped
     )
 
 
@@ -387,6 +391,19 @@ def _as_added(used: Sequence[Happened], before: Sequence[Happened], update: Happ
     if norm is None or any(each["what"] == "clip" for each in before):
         return True
     return isclose(norm, update["norm"], rel_tol=1e-3)
+
+
+def _is_divided(graph: StepGraph, count: int) -> bool:
+    """Whether an update by hand divides gradients by the number of batches."""
+    reached = [
+        each for each in graph if any(isinstance(given, str) and given.endswith(".grad") for given in each.inputs)
+    ]
+    for _ in range(3):
+        for each in reached:
+            if any(isinstance(value, int | float) and value in (count, 1 / count) for value in each.constants.values()):
+                return True
+        reached = [user for each in reached for user in graph.users_of(each)]
+    return False
 
 
 def _divided(evidence: Evidence, backward: Happened, count: int) -> str:

@@ -70,6 +70,20 @@ class Tap:
             _leave(self._mode)
             self._on = False
 
+    def pause(self) -> bool:
+        """Take the mode off for a while though somebody listens; whether it could be done, and is to be ended by :meth:`resume`."""
+        if not self._on or not self._mode.listeners or not self._is_on_top():
+            return False
+        _leave(self._mode)
+        self._on = False
+        return True
+
+    def resume(self) -> None:
+        """Go on listening, unless a mode of the script's was entered meanwhile."""
+        if not self._on and self._mode.listeners and not _why_not():
+            _enter(self._mode)
+            self._on = True
+
     @property
     def waiting(self) -> bool:
         """Whether the mode is still on though nobody listens, because one of the user's is on top of it."""

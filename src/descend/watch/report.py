@@ -3,7 +3,7 @@
 import math
 import re
 from array import array
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -38,9 +38,6 @@ _MOST_EVALUATIONS = 1000
 _MOST_LOOKS = 20
 _MOST_TRAININGS = 100
 _SMALL_CURVE = 60
-_PRINTED_KEPT = 40
-_DIFFERENT = 0.02  # of an epoch's mean: a printed loss closer to it misleads nobody
-_NUMBER = re.compile(r"(?<![\w.])-?\d+\.(\d+)(?![\w.])")
 _PLACED = re.compile(r"(.+):(\d+): (.+)")
 _NUMBERED = re.compile(r"(.+)-(\d{1,9})")
 
@@ -72,7 +69,6 @@ class WatchCollector:
         self._batches: dict[tuple[str, tuple[int, ...], str, str], int] = {}
         self._evaluations: list[Evaluation] = []
         self._looks: list[dict[str, Any]] = []
-        self._printed: deque[Printed] = deque(maxlen=_PRINTED_KEPT)
         self._counts: Counter[str] = Counter()
         self._unseen: Counter[Unseen] = Counter()
         self._handlers: Mapping[type, Callable[[Any], None]] = {
@@ -86,7 +82,7 @@ class WatchCollector:
             BatchSeen: self._on_batch,
             Evaluation: self._on_evaluation,
             Message: self._on_message,
-            Printed: self._on_printed,
+            Printed: lambda _: self._counts.update(["printed"]),
             ValueRead: lambda _: self._counts.update(["reads"]),
             Unseen: lambda event: self._unseen.update([event]),
         }
@@ -144,7 +140,7 @@ class WatchCollector:
             "evaluations_left_out": self._counts["evaluations"] - len(self._evaluations),
             "looks": {"count": self._counts["looks"], "places": self._looks},
             "printed": self._counts["printed"],
-            "printed_loss": self._printed_loss(steps) if len(trainings) == 1 else None,
+            "printed_loss": None,  # told by the checks, which look at all that was printed
             "reads": self._counts["reads"],
             "kept": {"sampled": len(self._phases.steps), "snapshots": self.movements.snapshots},
             "cost": {"seconds": cost, "share": cost / seconds if seconds > 0 else None},
@@ -197,10 +193,6 @@ class WatchCollector:
                 found = _PLACED.fullmatch(event.text)
                 file, line, text = found.groups() if found else (None, None, event.text)
                 self._looks.append({"text": text, "file": file, "line": int(line) if line else None})
-
-    def _on_printed(self, event: Printed) -> None:
-        self._counts["printed"] += 1
-        self._printed.append(event)
 
     def _epochs(self, first: int, last: int) -> list[int]:
         """The number of steps in each epoch between; empty where epochs are not known (their number is 0 then).
@@ -280,28 +272,6 @@ class WatchCollector:
             "phase_steps": len(self._phases.timed(first, last)),
             "phase_average": average or None,
         }
-
-    def _printed_loss(self, steps: int) -> dict[str, Any] | None:
-        """The loss that the script prints at the end of an epoch, where it is the last batch's and not the epoch's mean."""
-        epochs = self._epochs(1, steps)
-        ends: dict[int, int] = {}
-        last = 0
-        for length in epochs if len(epochs) > 1 else ():  # of a single one it is not sure that it is an epoch
-            last += length
-            ends[last] = length
-        found = None
-        for line in self._printed:
-            length = ends.get(line.step, 0)
-            if length < 2:
-                continue
-            loss = self._losses[line.step - 1]
-            mean = sum(self._losses[line.step - length : line.step]) / length
-            for number in _NUMBER.finditer(line.text):
-                places = len(number[1])
-                if number[0] == f"{loss:.{places}f}" and abs(loss - mean) > _DIFFERENT * abs(mean):
-                    file, row = _known(line.place)
-                    found = {"text": number[0], "step": line.step, "mean": mean, "file": file, "line": row}
-        return found
 
     def _seconds(self, total: float, trainings: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
         spent, steps = sum(self._seconds_each), len(self._losses)

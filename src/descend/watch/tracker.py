@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from descend.watch.backward import Backward
 from descend.watch.batches import LoaderPass, rows_in, tensors_in
+from descend.watch.function_mode import tap
 from descend.watch.graph import leaves_of, tensors_of
 from descend.watch.passes import Pass
 from descend.watch.places import NOWHERE
@@ -42,6 +43,18 @@ class Tracker(QuickSteps):
             self.started = _clock()
         if self.detail is not None:
             self.detail.timeline.begins(_clock(), "data")
+            self.marks.leave()
+            self.loading = (
+                tap().pause()
+            )  # how a loader makes a batch is none of the step's operations, and hearing it takes time
+
+    @hidden
+    def data_over(self) -> None:
+        """The loader has returned, or has no more batches."""
+        if self.loading:
+            self.loading = False
+            tap().resume()
+        self.marks.follow()
 
     @hidden
     def data_ends(self, batch: Any, loader: LoaderPass | None, frame: FrameType | None) -> None:

@@ -205,8 +205,10 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
         tracker = local.tracker
         if tracker.depth:
             return original(self)
+        quickly = True
         try:
-            if not tracker.data_begins_quickly():
+            quickly = tracker.data_begins_quickly()
+            if not quickly:
                 tracker.data_begins(_getframe(1))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
             observer.give_up(error)
@@ -215,6 +217,8 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
             batch = original(self)
         finally:
             tracker.depth -= 1
+            if not quickly:
+                observer.safely(tracker.data_over)
         try:
             if not tracker.data_ends_quickly(batch, self):
                 tracker.data_ends(batch, observer.passes_of_loaders.get(self), _getframe(1))

@@ -1,5 +1,5 @@
-# arguments: tensors | expects: D801 note line 47
-# arguments: own | expects: D801 note line 47
+# arguments: tensors | expects: D801 note line 37
+# arguments: own | expects: D801 note line 37
 # arguments: slices | silent: D801
 # arguments: wide | silent: D801
 import sys

@@ -48,9 +48,13 @@ _clock = time.perf_counter
 class _Use:
     """What something learned was computed from."""
 
-    x: weakref.ref[Tensor]
+    x: weakref.ref[Tensor] | None  # None where it is parameters only
     rows: int
     y: weakref.ref[Tensor] | None = None
+
+    def input(self) -> Tensor | None:
+        """What was given first."""
+        return self.x() if self.x is not None else None
 
 
 class Data(Collector):
@@ -169,17 +173,20 @@ class Data(Collector):
     def _used(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Tensor) -> None:
         """Something learned was computed: of what was given to it, the first is the input, and the last the target."""
         inputs = tensors_in([args, kwargs])
-        known = next((found for each in inputs if (found := self._uses_of(each)) is not None), None)
+        learned = [each for each in inputs if each.requires_grad and not each.is_leaf]
+        uses = [self._uses_of(each) for each in learned]
+        if None in uses:
+            return  # computed before this step, from what nobody knows
         plain = [each for each in inputs if not each.requires_grad and each.ndim and each.numel()]
-        if known is None and plain:
-            known = _Use(weakref.ref(plain[0]), len(plain[0]))
-        elif known is not None:
-            targets = [each for each in plain if len(each) == known.rows and known.x() is not each]
+        known = next((each for each in uses if each is not None and each.rows), None)
+        if known is None:
+            known = _Use(weakref.ref(plain[0]), len(plain[0])) if plain else _Use(None, 0)
+        else:
+            targets = [each for each in plain if len(each) == known.rows and known.input() is not each]
             taken = [each for each in targets if self._origins.of(each) is not None]
             if targets:  # in scores[torch.arange(n), y] both are as long as the batch
                 known.y = weakref.ref((taken or targets[-1 if name == "getitem" else 0 :])[0])
-        if known is not None:
-            self._uses[id(output)] = (weakref.ref(output), known)
+        self._uses[id(output)] = (weakref.ref(output), known)
 
     def _uses_of(self, tensor: Tensor) -> "_Use | None":
         reference, known = self._uses.get(id(tensor), (None, None))
@@ -189,8 +196,8 @@ class Data(Collector):
         """Input and target of the step that runs, as the loader gave them where it did; and the input as the model got it."""
         use = self._uses_of(loss) if isinstance(loss, Tensor) else None
         root = self._root() if self._root is not None else None
-        entered = root if root is not None or use is None else use.x()
-        x = use.x() if use is not None else root
+        entered = root if root is not None or use is None else use.input()
+        x = use.input() if use is not None else root
         y = use.y() if use is not None and use.y is not None else None
         batch = [tensor for each in self._batch if (tensor := each()) is not None]
         if batch:

@@ -2,7 +2,7 @@
 
 Told as the fact ``pace`` when the program ends: ``threads``, ``cores``, ``seconds`` and ``cpu_seconds`` between the end of the first step
 that was looked at and that of the last, ``first_step``, ``last_step``. And as the fact ``fast`` when a loader is first gone through:
-``dataset`` (its class), ``batch_size``, ``workers``, ``why`` (``--fast`` would leave it as it is; empty where it would not); its place is the
+``file`` and ``line`` (where it was made), ``dataset`` (its class), ``batch_size``, ``workers``, ``why`` (``--fast`` would leave it as it is; empty where it would not); its place is the
 line that goes through it.
 """
 
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.fast import why_not_replaced
+from descend.watch.places import NOWHERE, Place
 
 _MOST = 16  # loaders
 
@@ -29,15 +30,23 @@ class Pace(Collector):
     def __init__(self, tell: Telling) -> None:
         super().__init__(tell)
         self._loaders: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._made: weakref.WeakKeyDictionary[Any, Place] = weakref.WeakKeyDictionary()
         self._told = 0
         self._first: tuple[int, float, float] | None = None
         self._last: tuple[int, float, float] | None = None
+
+    def loader_made(self, loader: Any, frame: FrameType | None) -> None:
+        if type(loader) is DataLoader:
+            self._made[loader] = self.tell.place(frame)
 
     def loader_begins(self, loader: Any, step: int, frame: FrameType | None) -> None:
         if self._told < _MOST and type(loader) is DataLoader and loader not in self._loaders:
             self._told += 1
             self._loaders.add(loader)
+            file, line = self._made.get(loader, NOWHERE)
             values = {
+                "file": file,
+                "line": line,
                 "dataset": type(loader.dataset).__name__,
                 "batch_size": loader.batch_size if isinstance(loader.batch_size, int) else 0,
                 "workers": loader.num_workers,
