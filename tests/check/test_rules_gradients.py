@@ -12,7 +12,8 @@ from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding
 from descend.check.gradients import ClearedTooEarly, NeverCleared, NeverUpdated
 from descend.check.graph_faults import Cutting, NoGradient
-from descend.check.graph_tensors import OldGraph, OtherTensors, RecordedUpdate
+from descend.check.graph_tensors import OldGraph, OtherTensors
+from descend.check.graph_updates import RecordedUpdate
 from descend.check.rule import Rule
 from descend.check.schedule import ScheduleMisplaced
 from descend.check.windows import ClipMisplaced, NotAveraged
@@ -87,8 +88,8 @@ WORDS = {
     ),
     "D105_faulty_new_tensor": (
         "D105",
-        "the loss is cut off from all 2 parameters by .item()",
-        "go on with the tensor itself, without .item()",
+        "the loss is cut off from all 2 parameters by torch.tensor(…)",
+        "leave this line out: loss has its graph as it was",
     ),
     "D106_faulty_list": (
         "D106",
@@ -108,12 +109,12 @@ WORDS = {
     "D109_faulty_in_the_batch_loop": (
         "D109",
         "StepLR is stepped after every batch: the learning rate falls from 0.1 to 1e-25",
-        "move it behind the loop of line 13, one level out: scheduler.step()",
+        "move it behind the loop of line 14, one level out: scheduler.step()",
     ),
     "D110_faulty_after_step": (
         "D110",
-        "gradients are clipped after the update (steps 2–20)",
-        "move this line between backward() (line 18) and the update (line 19)",
+        "gradients are clipped after the update (steps 2–12)",
+        "move this line between backward() (line 17) and the update (line 18)",
     ),
     "D111_faulty_window": (
         "D111",

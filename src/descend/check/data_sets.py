@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from descend.check import words
-from descend.check.data_facts import Values, name_of, place_of_set, place_of_variable, sets
+from descend.check.data_facts import Values, loaders, name_of, place_of_set, place_of_variable, sets
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
 from descend.check.rule import Rule
@@ -38,7 +38,9 @@ class SharedRows(Rule):
             one, other = known.get(row.values["training"]), known.get(row.values["evaluation"])
             if one is None or other is None or not _is_examined(evidence, other):
                 continue
-            if _is_of_training(evidence, other.get("line")):
+            loader = loaders(evidence).get(other["loader"])
+            never_trained = loader is not None and not loader["trained"]
+            if not never_trained and _is_of_training(evidence, other.get("line")):
                 continue
             found = self._equal(evidence, one, other, row.values) or self._near(evidence, one, other, row.values)
             if found is not None:

@@ -27,6 +27,7 @@ from descend.check.rule import Rule
 from descend.record.rows import PrintedRow
 
 _PRINTED, _AFTER, _IS, _MEAN = "printed", "after step", "which is", "mean of its batches"
+_NEXT, _SHARE = "loss of the next step", "share of all rows"
 _NUMBER = re.compile(r"(?<![\w.])-?\d+\.\d+(?:[eE][-+]?\d+)?(?![\d.]*\w)")
 _ANY_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _DIFFERENT = 0.02  # of what it should be: a figure closer to it misleads nobody
@@ -186,7 +187,8 @@ def _of_short_batches(evidence: Evidence, source: Source, pairs: Pairs) -> Findi
     ]
     if 2 * len(moved) < len(pairs) or not moved or sum(shown.digits for shown, _ in moved) < _FEWEST:
         return None
-    return _finding(evidence, source, moved, short_batch(moved[-1][1]))
+    last = moved[-1][1]
+    return _finding(evidence, source, moved, short_batch(last), last.sums.mean_of_rows, "mean of its rows")
 
 
 def _of_before_update(evidence: Evidence, known: Sequence[tuple[Source, Pairs]]) -> Finding | None:
@@ -196,34 +198,36 @@ def _of_before_update(evidence: Evidence, known: Sequence[tuple[Source, Pairs]])
             losses = evidence.steps.loss
             moved = [(s, at) for s, at in pairs if at.step < len(losses) and not s.agrees(losses[at.step])]
             if moved and 2 * len(moved) >= len(pairs) - 1 and sum(s.digits for s, _ in moved) >= _FEWEST:
-                return _finding(evidence, source, moved, BEFORE_UPDATE, losses[moved[-1][1].step])
+                return _finding(evidence, source, moved, BEFORE_UPDATE, losses[moved[-1][1].step], _NEXT)
     return None
 
 
 def _finding(
-    evidence: Evidence, source: Source, telling: Pairs, wrong: Wrong, following: float | None = None
+    evidence: Evidence,
+    source: Source,
+    telling: Pairs,
+    wrong: Wrong,
+    should: float | None = None,
+    called: str = _MEAN,
 ) -> Finding:
-    """``following``: the loss that the next step began with, where that is what the figure should be near."""
+    """``should``: what the last figure should be, and what that is ``called``, where it is not the mean of the batches."""
     shown, stretch = telling[-1]
-    should = proper(stretch.sums, source) if following is None else following
+    if should is None:
+        should, called = proper(stretch.sums, source), _SHARE if source.counts else called
     what, unit = wrong.said(wrong.what, stretch), " %" if shown.percent else ""
-    meant = (
-        f"it should be {_like(shown, should)}"
-        if following is None
-        else f"the next step began at {_like(shown, should)}"
-    )
+    meant = "the next step began at" if called == _NEXT else "it should be"
     facts: dict[str, Any] = {
         _PRINTED: f"{shown.text}{unit}",
         _AFTER: shown.row.step,
         _IS: what,
-        _MEAN if following is None else "loss of the next step": should,
+        called: should,
     }
     if len(telling) > 1:
         facts["the same in"] = f"{len(telling):,} printed lines"
     return Finding(
         code=NotWhatItSays.code,
         level=wrong.level,
-        title=f"the printed {shown.text}{unit} is {what}; {meant}",
+        title=f"the printed {shown.text}{unit} is {what}; {meant} {_like(shown, should)}",
         message=wrong.cost,
         evidence=facts,
         where=evidence.place(shown.row.file, shown.row.line),

@@ -79,10 +79,10 @@ class Wrong:
 
 
 def proper(sums: Sums, source: Source) -> float:
-    """What a figure of these batches should be: each row counts the same."""
+    """What a figure of these batches should be: of losses of steps the plain mean, as the report has it, else that of the rows."""
     if source.counts and sums.rows:
         return sums.total / sums.rows
-    return sums.mean_of_rows
+    return sums.mean if source.kind == "training" else sums.mean_of_rows
 
 
 def right_ways(source: Source, name: Name) -> Iterator[Formula]:
@@ -292,7 +292,7 @@ def short_batch(stretch: Stretch) -> Wrong:
     return Wrong(
         "note",
         lambda at: at.sums.mean,
-        "a mean of batch means, and the last batch has {short:,} rows instead of {usual:,}",
+        "a mean of batch means, and the last batch is short ({short:,} of {usual:,} rows)",
         f"Each row of the last batch counts {times} times as much as any other.",
         "add up loss.item() * len(x), and divide by the number of rows ({rows:,})",
     )

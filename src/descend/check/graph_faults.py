@@ -1,10 +1,11 @@
 """Parameters that the loss does not reach: D104 and D105."""
 
+import ast
 from collections.abc import Iterator, Sequence
 
 from descend.check import syntax, words
 from descend.check.evidence import Evidence
-from descend.check.finding import Finding, Level
+from descend.check.finding import Finding, Level, Place
 from descend.check.graph_cuts import Cut, cut_of_parameters
 from descend.check.graph_facts import STEPS, Values, backward_of, made_at, stepping, why_nothing_reached
 from descend.check.rule import Rule
@@ -164,7 +165,7 @@ class Cutting(Rule):
             },
             where=place or evidence.place(backward["file"], backward["line"]),
             step=step,
-            fix=_mended(cut),
+            fix=_mended(evidence, cut),
         )
 
     def _part_reached(self, evidence: Evidence, row: FactRow) -> Iterator[Finding]:
@@ -192,7 +193,7 @@ class Cutting(Rule):
                 },
                 where=cut.place,
                 step=row.values["first_step"],
-                fix=_mended(cut)
+                fix=_mended(evidence, cut)
                 if not cut.deliberate
                 else "leave them out of the optimizer if they are to stay as they are",
             )
@@ -225,7 +226,9 @@ def _is_used(evidence: Evidence, name: str) -> bool:
     return any(name in each.inputs for step in evidence.operation_steps[:3] for each in evidence.graph(step))
 
 
-def _mended(cut: Cut | None) -> str:
+def _mended(evidence: Evidence, cut: Cut | None) -> str:
+    if cut is not None and cut.place is not None and (name := _made_of_itself(evidence, cut.place)):
+        return f"leave this line out: {name} has its graph as it was"
     if cut is None:
         return "compute the loss from the model's output with PyTorch operations only, and call backward() on that"
     if cut.deliberate:
@@ -235,6 +238,15 @@ def _mended(cut: Cut | None) -> str:
     if "(…)" in cut.how:
         return f"use the tensor itself in place of {cut.how}"
     return f"{cut.how} has no gradient: compare the scores that it is computed from"
+
+
+def _made_of_itself(evidence: Evidence, place: Place) -> str:
+    """The variable that a line gives a new value made of nothing but its old one; "" for any other line."""
+    statement = evidence.statement(place.file, place.line)
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+        return ""
+    used = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)} - {"torch", "Variable"}
+    return statement.targets[0].id if used == {statement.targets[0].id} else ""
 
 
 def _size(shape: Sequence[int]) -> int:
