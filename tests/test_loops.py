@@ -41,6 +41,7 @@ class Told:
         self.events: list[Event] = []
         self.emit = self.events.append
         self.recorder: Any = None
+        self.moments: list[str] = []  # that those who collect facts are told of
 
     def share(self) -> float:
         return 0.0
@@ -49,6 +50,9 @@ class Told:
         self.step += 1
         copies = {path: tensor.detach().clone() for path, tensor in parameters.items()}
         self.steps.append((loss, copies, place, seconds, before))
+
+    def tell(self, moment: str, *values: Any) -> None:
+        self.moments.append(moment)
 
     @property
     def losses(self) -> list[float | None]:

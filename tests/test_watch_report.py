@@ -427,42 +427,6 @@ def test_unknown_epochs_are_not_invented() -> None:
     assert report["trainings"][0]["epochs"] is None
 
 
-def test_the_printed_loss_of_one_batch_is_noticed() -> None:
-    collector = WatchCollector()
-    losses = [1.0, 0.8, 0.6, 0.5, 0.3, 0.1234]
-    trained(collector, losses, epoch=lambda step: (step - 1) // 3 + 1)
-    collector(Printed(3, "Epoch 1, Loss = 0.6000", (SCRIPT, 8)))
-    collector(Printed(6, "Epoch 2, Loss = 0.1234", (SCRIPT, 8)))
-    mean = pytest.approx((0.5 + 0.3 + 0.1234) / 3)
-    assert built(collector)["printed_loss"] == {"text": "0.1234", "step": 6, "mean": mean, "file": SCRIPT, "line": 8}
-
-
-@pytest.mark.parametrize(
-    ("step", "text"),
-    [
-        (6, "loss 0.3078"),  # the epoch's mean
-        (6, "accuracy 97.58%"),
-        (5, "step 5, loss 0.3000"),  # in the middle of an epoch nobody expects a mean
-        (6, "version 1.0.1234"),
-        (6, ""),
-    ],
-)
-def test_other_printed_numbers_are_left_alone(step: int, text: str) -> None:
-    collector = WatchCollector()
-    trained(collector, [1.0, 0.8, 0.6, 0.5, 0.3, 0.1234], epoch=lambda step: (step - 1) // 3 + 1)
-    collector(Printed(step, text, (SCRIPT, 8)))
-    assert built(collector)["printed_loss"] is None
-
-
-def test_the_loss_of_a_full_batch_is_the_epochs_own() -> None:
-    collector = WatchCollector()
-    trained(collector, [1.0, 0.5, 0.25], epoch=lambda step: step)
-    collector(Printed(3, "loss 0.25", (SCRIPT, 8)))
-    report = built(collector)
-    assert report["printed_loss"] is None
-    assert report["loss"]["end"] == {"loss": 0.25, "steps": 1, "epoch": False, "lowest": 0.25}
-
-
 def test_the_loss_at_the_end() -> None:
     noisy = [1.0 if step % 2 else 3.0 for step in range(100)]
     smooth = [1.0 / (step + 1) for step in range(100)]
@@ -587,22 +551,3 @@ def test_a_loop_by_hand_and_several_trainings_claim_no_epochs() -> None:
     report = built(collector)
     assert (report["epochs"], [each["epochs"] for each in report["trainings"]]) == (None, [None, 2])
     assert report["seconds"]["per_epoch"] is None
-
-
-def test_a_printed_loss_close_to_the_mean_misleads_nobody() -> None:
-    collector = WatchCollector()
-    trained(collector, [1.0, 1.0, 1.0, 0.51, 0.5, 0.5], epoch=lambda step: (step - 1) // 3 + 1)
-    collector(Printed(6, "Epoch 2, Loss = 0.5000", (SCRIPT, 8)))
-    assert built(collector)["printed_loss"] is None
-
-
-def test_a_printed_loss_of_another_training_is_no_epochs() -> None:
-    collector = WatchCollector()
-    trained(collector, [1.0, 0.8, 0.6], names=("w",), epoch=lambda _: 1)
-    trained(collector, [1.0, 0.8, 0.6], first=4, names=("v",), epoch=lambda _: 2)
-    collector(Printed(6, "loss 0.6000", (SCRIPT, 8)))
-    assert built(collector)["printed_loss"] is None
-    single = WatchCollector()
-    trained(single, [1.0, 0.8, 0.6], epoch=lambda _: 1)
-    single(Printed(3, "loss 0.6000", (SCRIPT, 8)))
-    assert built(single)["printed_loss"] is None

@@ -129,7 +129,7 @@ WORDS = {
     ("D308_modules", "logsoftmax"): (
         "D308",
         "the logarithm of a softmax is written out without taking the largest score away",
-        "p = scores.softmax(1) if kind == 'epsilon' else scores.log_softmax(1)",
+        'p = scores.softmax(1) if kind == "epsilon" else scores.log_softmax(1)',
     ),
     ("D308_scale", "100"): (
         "D308",

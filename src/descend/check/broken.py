@@ -31,7 +31,8 @@ def first_broken(evidence: Evidence, step: int, *, bad_data: bool) -> tuple[Oper
         if _is_parameter_broken(evidence, sources, step):
             return None
         from_outside = any(isinstance(each, str) and is_outside(each) for each in sources)
-        kind = "data" if bad_data and from_outside and operation.name not in _CAN_BREAK else "operation"
+        breaks = operation.name in _CAN_BREAK or not (bad_data or has_nan(operation))
+        kind = "data" if from_outside and not breaks else "operation"
         return operation, [range_words(each) for each in made], kind
     return None
 

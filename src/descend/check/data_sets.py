@@ -12,8 +12,10 @@ from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
 from descend.check.rule import Rule
 
-_EXAMINING = re.compile(r"test|val|eval|held|unseen|hold", re.IGNORECASE)
-_TRAINING = re.compile(r"train|fit|seen", re.IGNORECASE)
+_EXAMINING = re.compile(
+    r"(?<![a-z])(tests?|testing|vals?|valid|validation|eval|evaluation|held|holdout|unseen)(?![a-z(])", re.IGNORECASE
+)
+_TRAINING = re.compile(r"(?<![a-z])(train|training|fit)(?![a-z])", re.IGNORECASE)
 _ALL = 0.98  # of the rows: it is the training set itself
 _STAYS = 0.97  # of the entropy of the labels
 _SURE = 0.02  # of the entropy: the standard error of the loss in the end
@@ -112,7 +114,10 @@ class SharedRows(Rule):
         if not examined:
             raise CannotCheck("no evaluation was seen")
         lines = {row.number: [row.file, row.line] for row in evidence.evaluations}
+        on_training_rows = {number for one in sets(evidence, "training") for number in one["evaluations"]}
         for number in dict.fromkeys(row.evaluation for row in examined):
+            if number in on_training_rows:
+                continue
             if _is_of_training(evidence, lines.get(number)):
                 continue
             first = next(row for row in examined if row.evaluation == number)

@@ -136,6 +136,8 @@ def _examine(evidence: Evidence, series: Sequence[_Shown], sources: Sequence[Sou
             return _of_short_batches(evidence, source, pairs) if plain else None
     for source, pairs in known:
         for wrong in wrong_ways(source, name):
+            if not _may_be(pairs[-1], wrong.formula):
+                continue
             applies = [(shown, stretch) for shown, stretch in pairs if _value(wrong.formula, stretch) is not None]
             if not applies or not _all_are(applies, wrong.formula):
                 continue
@@ -158,6 +160,12 @@ def _pairs(series: Sequence[_Shown], source: Source) -> Pairs:
 
 def _all_are(pairs: Pairs, formula: Formula) -> bool:
     return all((value := _value(formula, stretch)) is not None and shown.agrees(value) for shown, stretch in pairs)
+
+
+def _may_be(pair: tuple[_Shown, Stretch], formula: Formula) -> bool:
+    """Whether the last number, which every formula applies to if to any, agrees: most are done with here."""
+    value = _value(formula, pair[1])
+    return value is not None and pair[0].agrees(value)
 
 
 def _value(formula: Formula, stretch: Stretch) -> float | None:

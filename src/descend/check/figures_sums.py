@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from math import isfinite
 from typing import Any, Literal
 
@@ -49,18 +48,21 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The batches that a figure printed after ``step`` would speak of, and the stretches of the same training before it."""
+    """The batches that a figure printed after ``step`` would speak of, and what came before them in the same training."""
 
     step: int
     sums: Sums
-    before: tuple[Sums, ...]
+    so_far: Sums  # with all that came before
+    previous: Sums | None  # the stretch before; None at the first
     is_epoch: bool  # known to be one
     number: int  # of the epoch or evaluation, from 1
 
-    @property
-    def so_far(self) -> Sums:
-        """This one and all before it."""
-        return reduce(lambda one, other: one + other, (*self.before, self.sums))
+    @classmethod
+    def after(cls, step: int, sums: Sums, previous: "Stretch | None", *, is_epoch: bool) -> "Stretch":
+        """The one that follows ``previous``."""
+        if previous is None:
+            return cls(step, sums, sums, None, is_epoch, 1)
+        return cls(step, sums, previous.so_far + sums, previous.sums, is_epoch, previous.number + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def by_epoch(evidence: Evidence) -> Source | None:
     if not epochs or min(epochs) < 1:
         return None
     ends = [step for step in range(1, len(epochs) + 1) if step == len(epochs) or epochs[step] != epochs[step - 1]]
-    if len(ends) < 2:
+    if len(ends) < 2 or len(ends) == len(epochs):  # of one step each: there is nothing to sum up
         return None
     return Source("training", dict(_stretches(evidence, ends, is_epoch=True)), _is_mean(evidence))
 
@@ -129,14 +131,18 @@ def of_evaluations(evidence: Evidence) -> Iterator[Source]:
     for by_step in lines.values():
         if any(len(each) > 1 for each in by_step.values()):
             continue  # several sets in one: which is which nobody said
-        before: list[Sums] = []
-        stretches = {}
+        stretches: dict[int, Stretch] = {}
+        previous: Stretch | None = None
         for step, (sums,) in sorted(by_step.items()):
-            stretches[step] = Stretch(step, sums, tuple(before), False, len(before) + 1)
-            before.append(sums)
-        counts = all(sums.total == int(sums.total) and sums.last == int(sums.last) for sums in before)
-        near = all(usual / 4 < abs(sums.mean) < 4 * usual and sums.first_rows >= 16 for sums in before)
+            previous = stretches[step] = Stretch.after(step, sums, previous, is_epoch=False)
+        every = [stretch.sums for stretch in stretches.values()]
+        counts = all(_is_whole(sums.total) and _is_whole(sums.last) for sums in every)
+        near = all(usual / 4 < abs(sums.mean) < 4 * usual and sums.first_rows >= 16 for sums in every)
         yield Source("evaluation", stretches, near and _is_mean(evidence), counts)
+
+
+def _is_whole(number: float) -> bool:
+    return isfinite(number) and number == int(number)
 
 
 def _read(each: dict[str, Any]) -> Sums:
@@ -154,17 +160,14 @@ def _read(each: dict[str, Any]) -> Sums:
 
 
 def _stretches(evidence: Evidence, ends: Sequence[int], *, is_epoch: bool) -> Iterator[tuple[int, Stretch]]:
-    beginnings = {each["first_step"] for each in evidence.report.get("trainings") or ()} or {1}
-    before: list[Sums] = []
+    beginnings = sorted({each["first_step"] for each in evidence.report.get("trainings") or ()})
+    previous: Stretch | None = None
     done = 0
     for end in ends:
-        started = max((each for each in beginnings if done < each <= end), default=None)
-        if started is not None:
-            before = []
-            done = started - 1
-        sums = training_sums(evidence, done + 1, end)
-        yield end, Stretch(end, sums, tuple(before), is_epoch, len(before) + 1)
-        before.append(sums)
+        while beginnings and beginnings[0] <= end:  # another training begins
+            done, previous = beginnings.pop(0) - 1, None
+        previous = Stretch.after(end, training_sums(evidence, done + 1, end), previous, is_epoch=is_epoch)
+        yield end, previous
         done = end
 
 

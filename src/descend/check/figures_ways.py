@@ -214,7 +214,7 @@ def _of_counts() -> Iterator[Wrong]:
 
 def _never_set_back(source: Source, over: str) -> Iterator[Wrong]:
     def later(formula: Formula) -> Formula:
-        return lambda stretch: formula(stretch) if stretch.before else None
+        return lambda stretch: formula(stretch) if stretch.previous else None
 
     def top(sums: Sums) -> float:
         return sums.total if source.counts else sums.weighted
@@ -258,9 +258,9 @@ def _never_set_back(source: Source, over: str) -> Iterator[Wrong]:
 def _stale(source: Source, over: str) -> Iterator[Wrong]:
     cost = "It is an old figure: it says nothing of what has happened since."
     before: tuple[Formula, ...] = (
-        lambda at: proper(at.before[-1], source) if at.before else None,
-        lambda at: at.before[-1].mean if at.before else None,
-        lambda at: at.before[-1].last if at.before else None,
+        lambda at: proper(at.previous, source) if at.previous else None,
+        lambda at: at.previous.mean if at.previous else None,
+        lambda at: at.previous.last if at.previous else None,
     )
     for formula in before:
         fix = f"print it after it has been worked out for this {over}"
@@ -268,7 +268,7 @@ def _stale(source: Source, over: str) -> Iterator[Wrong]:
     if source.kind == "training":
         yield Wrong(
             "bug",
-            lambda at: (at.before or (at.sums,))[0].first if at.so_far.count > 1 else None,
+            lambda at: at.so_far.first if at.so_far.count > 1 else None,
             "still the loss of the very first batch",
             cost,
             "work it out anew before it is printed",

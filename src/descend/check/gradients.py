@@ -129,8 +129,9 @@ class NeverUpdated(Rule):
     def _never(self, evidence: Evidence, row: FactRow) -> Iterator[Finding]:
         """Backward passes reached what an optimizer holds, it was never stepped, and nothing else moved it."""
         passes = _backward_passes(evidence)
-        if len(passes) < _RUNNING or evidence.info.status == "failed":
-            return
+        status = evidence.report.get("status") or evidence.info.status
+        if len(passes) < _RUNNING or status in ("failed", "interrupted"):
+            return  # it may have been still to come
         where = _named_only(evidence)
         place = where or evidence.place(passes[0]["file"], passes[0]["line"])
         others = [each for each in evidence.facts("optimizer") if each.values["steps"]]

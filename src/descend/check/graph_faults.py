@@ -99,25 +99,35 @@ class NoGradient(Rule):
                 continue
             parts = [each for each in row.values["unreached"] if not each["in_model"] and not each["moved"]]
             parts = [each for each in parts if each["name"] and not each["name"].startswith("unnamed")]
+            groups: dict[str, list[Values]] = {}
             for part in parts:
-                name = part["name"]
-                if cut_of_parameters(evidence, [name]) is not None:
-                    continue
-                used = _is_used(evidence, name)
-                level: Level = "likely" if used or syntax.times_read(evidence, name) <= 1 else "note"
-                level = "bug" if row in idle else level
-                yield Finding(
-                    code=self.code,
-                    level=level,
-                    title=f"{name} {words.shape(part['shape'])} never gets a gradient",
-                    message=f"{row.values['class']} holds it, and the loss "
-                    + ("does not depend on what is computed from it." if used else "never uses it.")
-                    + " It stays as it was made.",
-                    evidence={"backward passes that reach it": 0, "updates": row.values["steps"]},
-                    where=syntax.variable_set(evidence, name) or evidence.place(row.file, row.line),
-                    step=row.values["first_step"],
-                    fix=f"use {name} in the forward pass, or leave it out of the optimizer",
-                )
+                if cut_of_parameters(evidence, [part["name"]]) is None:
+                    groups.setdefault(part["name"].rpartition(".")[0] or part["name"], []).append(part)
+            for found in groups.values():
+                yield self._of_variable(evidence, row, found, is_idle=row in idle)
+
+    def _of_variable(self, evidence: Evidence, row: FactRow, parts: Sequence[Values], *, is_idle: bool) -> Finding:
+        name = parts[0]["name"]
+        used = _is_used(evidence, name)
+        forgotten = name.isidentifier() and syntax.times_read(evidence, name) <= 1  # only where the optimizer is made
+        level: Level = "bug" if is_idle else "likely" if used or forgotten else "note"
+        many = len(parts) > 1
+        described = words.listed([f"{each['name']} {words.shape(each['shape'])}" for each in parts])
+        return Finding(
+            code=self.code,
+            level=level,
+            title=f"{described} never {'get' if many else 'gets'} a gradient",
+            message=f"{row.values['class']} holds {'them' if many else 'it'}, and the loss "
+            + (
+                f"does not depend on what is computed from {'them' if many else 'it'}."
+                if used
+                else f"never used {'them' if many else 'it'} in the steps that were looked at."
+            ),
+            evidence={"backward passes that reach it": 0, "updates that were looked at": row.values["steps"]},
+            where=syntax.variable_set(evidence, name) or evidence.place(row.file, row.line),
+            step=row.values["first_step"],
+            fix=f"use {name} in the forward pass, or leave it out of the optimizer",
+        )
 
 
 class Cutting(Rule):
@@ -223,7 +233,12 @@ def _is_held_by(part: Values, optimizers: Sequence[FactRow]) -> bool:
 
 
 def _is_used(evidence: Evidence, name: str) -> bool:
-    return any(name in each.inputs for step in evidence.operation_steps[:3] for each in evidence.graph(step))
+    """Whether something is computed from it; filling it with its first values is no use."""
+    return any(
+        name in each.inputs and each.tracked and not each.name.endswith("_")
+        for step in evidence.operation_steps[:3]
+        for each in evidence.graph(step)
+    )
 
 
 def _mended(evidence: Evidence, cut: Cut | None) -> str:

@@ -36,13 +36,12 @@ class OtherTensors(Rule):
         unused, alone = left_alone_by(evidence, row)
         if not unused or not alone:
             return
-        forgotten = not row.values["reached"] or all(
-            each["name"].startswith("unnamed") or not each["name"] for each in unused
-        )
+        if row.values["reached"] and not all(_is_nameless(each) for each in unused):
+            return  # a part that this run does not use, and another that is left as it is on purpose
         names = words.listed([leaf["name"] for leaf in alone])
         yield Finding(
             code=self.code,
-            level="bug" if forgotten else "likely",
+            level="bug",
             title=f"{row.values['class']} holds {len(unused)} tensors that the model does not use; {names} "
             f"{'are' if len(alone) > 1 else 'is'} used and never moved",
             message="The optimizer was made before these parameters took the place of others. It goes on updating tensors that "
@@ -99,6 +98,9 @@ class OtherTensors(Rule):
 
     def _unregistered(self, evidence: Evidence) -> Iterator[Finding]:
         """Layers in a plain list, which the module's parameters() does not know of."""
+        left = [leaf.values for leaf in evidence.facts("leaf")]
+        if any(leaf["in_model"] and not leaf["moved"] for leaf in left):
+            return  # parameters that are registered are left alone as well: only a part is trained, on purpose
         groups: dict[tuple[str, str], list[Values]] = {}
         for row in evidence.facts("module"):
             for part in row.values["unregistered"] if row.values["steps"] >= STEPS else ():
@@ -205,6 +207,11 @@ class OldGraph(Rule):
             step=steps[0],
             fix=_anew(evidence, file, line),
         )
+
+
+def _is_nameless(values: Values) -> bool:
+    """Whether no variable of the script's leads to a tensor any more."""
+    return not values["name"] or values["name"].startswith("unnamed")
 
 
 def _constructed(evidence: Evidence, step: int, file: str, line: int) -> Place | None:

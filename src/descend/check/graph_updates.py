@@ -38,7 +38,7 @@ class RecordedUpdate(Rule):
         yield from self._recorded(evidence, recorded)
         yield from self._growing(evidence)
         for (file, line), found in unused.items():
-            if len(found) >= STEPS:
+            if len(found) >= STEPS and _in_place(evidence.line_of(file, line).strip()):
                 yield self._unused(evidence, file, line, found)
 
     def clean(self, evidence: Evidence) -> str:

@@ -14,6 +14,8 @@ from descend.check.rule import Rule
 _TIMES = 100  # the larger term against the smaller, in every step that was looked at
 _FEWEST = 3  # steps
 _MOST_TERMS = 12
+_SAME_SIZE = 10
+_BACK = 4  # operations from a term to what it compares
 _SUMS = frozenset(["add", "add_", "radd", "iadd", "sub", "sub_"])
 _GATHERED = frozenset(["stack", "cat", "concat", "sum", "mean"])
 
@@ -74,9 +76,9 @@ class DrownedTerm(Rule):
         largest = max(range(count), key=lambda each: sizes[each])
         for small in range(count):
             ratios = [_ratio(terms[largest], terms[small]) for _, _, terms in found]
-            if small == largest or min(ratios) < _TIMES:
-                continue
             graph, loss, terms = found[0]
+            if small == largest or min(ratios) < _TIMES or _is_like(graph, terms[largest].made, terms[small].made):
+                continue
             last = found[-1]
             times = words.number(float(f"{median(ratios):.2g}"))
             one, other = terms[largest], terms[small]
@@ -87,8 +89,8 @@ class DrownedTerm(Rule):
                 message=f"The step follows the larger term. What would make the smaller one better is lost in it: all of it is "
                 f"{words.percent(1 / median(ratios))} of the larger.",
                 evidence={
-                    _named(one): _from_to(one, last[2][largest], graph.step, last[0].step),
-                    _named(other): _from_to(other, last[2][small], graph.step, last[0].step),
+                    f"term {largest + 1} ({_named(one)})": _from_to(one, last[2][largest], graph.step, last[0].step),
+                    f"term {small + 1} ({_named(other)})": _from_to(other, last[2][small], graph.step, last[0].step),
                     "seen in": words.steps([graph.step for graph, _, _ in found]),
                 },
                 where=words.place_of(evidence, loss),
@@ -131,6 +133,25 @@ def _terms(graph: StepGraph, made: Operation | str, weight: float) -> list[_Term
 def _is_of_data(graph: StepGraph, made: Operation) -> bool:
     """Whether it is more than a penalty on the parameters: some tensor that has no gradient is in it."""
     return any(False in each.input_tracked for each in [made, *graph.ancestors(made)] if each.tracked)
+
+
+def _is_like(graph: StepGraph, one: Operation, other: Operation) -> bool:
+    """Whether both compare numbers of one size, in the same way: then the smaller is only nearer to its aim."""
+    sizes = [_size(graph, each) for each in (one, other)]
+    return one.name == other.name and min(sizes) > 0 and max(sizes) < _SAME_SIZE * min(sizes)
+
+
+def _size(graph: StepGraph, term: Operation) -> float:
+    """The largest number that a term compares; 0 where it is not known."""
+    made: Operation | str = term
+    for _ in range(_BACK):
+        if not isinstance(made, Operation):
+            break
+        if made.facts.get("target") and made.facts.get("low"):
+            numbers = [*made.facts["target"], *made.facts["low"], *made.facts["high"]]
+            return max((abs(each) for each in numbers if each is not None), default=0.0)
+        made = graph.inputs_of(made)[0] if made.inputs else ""
+    return 0.0
 
 
 def _ratio(large: _Term, small: _Term) -> float:

@@ -1,5 +1,5 @@
 # arguments: each
-# expects: D405 likely line 34
+# expects: D405 likely line 33
 # arguments: shared
 # silent: D405
 """A stream of rows read by two worker processes: each reads all of it, or every second row."""

@@ -10,12 +10,12 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 how = sys.argv[1]
 torch.manual_seed(0)
-x, y = torch.randn(6400, 20), torch.randint(0, 5, (6400,))
+x, y = torch.randn(12800, 20), torch.randint(0, 5, (12800,))
 
 
 class Numbers(Dataset):
     def __len__(self):
-        return 6400
+        return 12800
 
     def __getitem__(self, row):
         values = [float(value) for value in x[row]]
@@ -24,17 +24,17 @@ class Numbers(Dataset):
 
 class Slices:
     def __iter__(self):
-        order = torch.randperm(6400)
-        for start in range(0, 6400, 64):
-            rows = order[start : start + 64]
+        order = torch.randperm(12800)
+        for start in range(0, 12800, 256):
+            rows = order[start : start + 256]
             yield x[rows], y[rows]
 
 
-wide = 3000 if how == "wide" else 16
+wide = 3000 if how == "wide" else 8
 batches = (
     Slices()
     if how == "slices"
-    else DataLoader(Numbers() if how == "own" else TensorDataset(x, y), batch_size=64, shuffle=True)
+    else DataLoader(Numbers() if how == "own" else TensorDataset(x, y), batch_size=256, shuffle=True)
 )
 net = nn.Sequential(nn.Linear(20, wide), nn.ReLU(), nn.Linear(wide, wide // 2), nn.ReLU(), nn.Linear(wide // 2, 5))
 optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
