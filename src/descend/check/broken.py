@@ -26,11 +26,11 @@ def first_broken(evidence: Evidence, step: int, *, bad_data: bool) -> tuple[Oper
             if not has_nan(operation):
                 meant.add(operation.index)
                 continue
-        elif any(not _is_finite(each) for each in made):
+        elif any(_is_broken(graph, each) for each in made):
             return None
         if _is_parameter_broken(evidence, sources, step):
             return None
-        from_outside = any(isinstance(each, str) and is_outside(each) for each in sources)
+        from_outside = not sources or any(isinstance(each, str) and is_outside(each) for each in sources)
         breaks = operation.name in _CAN_BREAK or not (bad_data or has_nan(operation))
         kind = "data" if from_outside and not breaks else "operation"
         return operation, [range_words(each) for each in made], kind
@@ -64,15 +64,25 @@ _CAN_BREAK = frozenset(
 def _reaches(graph: StepGraph) -> set[int]:
     """The operations from which something that is not finite leads all the way to a loss."""
     found: set[int] = set()
-    waiting = [each for each in graph.losses if not _is_finite(each)]
+    waiting = [each for each in graph.losses if _is_broken(graph, each)]
     while waiting:
         operation = waiting.pop()
         if operation.index not in found:
             found.add(operation.index)
-            waiting += [
-                each for each in graph.inputs_of(operation) if isinstance(each, Operation) and not _is_finite(each)
-            ]
+            made = [each for each in graph.inputs_of(operation) if isinstance(each, Operation)]
+            waiting += [each for each in made if _is_broken(graph, each)]
     return found
+
+
+def _is_broken(graph: StepGraph, operation: Operation) -> bool:
+    """Whether its output is not finite; of parts of a tensor it is the tensor that is known."""
+    if operation.name in _PARTS and operation.inputs:
+        whole = graph.inputs_of(operation)[0]
+        return isinstance(whole, Operation) and _is_broken(graph, whole)
+    return not _is_finite(operation)
+
+
+_PARTS = frozenset(["split", "chunk", "unbind", "tensor_split", "split_with_sizes"])
 
 
 def _is_finite(operation: Operation) -> bool:

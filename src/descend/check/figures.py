@@ -81,13 +81,16 @@ class NotWhatItSays(Rule):
             raise CannotCheck("the script printed nothing")
         epochs = by_epoch(evidence)
         evaluations = list(of_evaluations(evidence))
+        printed: dict[tuple[int, ...], Source] = {}
         said: set[tuple[str | None, int | None]] = set()
         for series in _series(evidence):
             place = (series[0].row.file, series[0].row.line)
             if place in said:
                 continue
-            sources = [by_print(evidence, [shown.row.step for shown in series])]
-            sources = [*([epochs] if epochs is not None else []), *evaluations, *sources]
+            steps = tuple(shown.row.step for shown in series)
+            if steps not in printed:
+                printed[steps] = by_print(evidence, steps)
+            sources = [*([epochs] if epochs is not None else []), *evaluations, printed[steps]]
             finding = _examine(evidence, series, sources)
             if finding is not None:
                 said.add(place)

@@ -31,8 +31,10 @@ class NoGradient(Rule):
             yield from self._in_variables(evidence, optimizers, idle)
 
     def clean(self, evidence: Evidence) -> str:
-        held = sum(row.values["held"] for row in stepping(evidence))
-        return f"every parameter that an optimizer holds gets a gradient ({held} of {held})"
+        rows = stepping(evidence)
+        reached, held = sum(row.values["reached"] for row in rows), sum(row.values["held"] for row in rows)
+        others = "" if reached == held else "; the others are frozen, moved in another way, or cut off"
+        return f"{reached} of {held} parameters that optimizers hold get a gradient{others}"
 
     def _frozen(self, evidence: Evidence, optimizers: Sequence[FactRow]) -> Iterator[Finding]:
         """All that an optimizer holds wants no gradient."""
@@ -45,7 +47,7 @@ class NoGradient(Rule):
                     title=f"none of the {values['held']} parameters that {values['class']} holds wants a gradient",
                     message=f"It was stepped {values['steps']} times in the steps that were looked at and moved nothing: every "
                     "parameter has requires_grad=False.",
-                    evidence={"parameters": words.listed(values["parameters"]), "moved": f"0 of {values['held']}"},
+                    evidence={"want a gradient": f"0 of {values['held']}", "moved": f"0 of {values['held']}"},
                     where=evidence.place(row.file, row.line),
                     step=values["first_step"],
                     fix="give the optimizer the parameters that are to be trained, and set requires_grad_(True) on them",
@@ -79,8 +81,10 @@ class NoGradient(Rule):
                 message=f"{why} The optimizer holds {'them' if len(parts) > 1 else 'it'}, and {numbers:,} numbers stay as they "
                 "were drawn.",
                 evidence={
-                    "called": f"in {parts[0]['called']} of {steps[owner, attribute]} steps that were looked at",
-                    "backward passes that reach it": 0,
+                    "called": f"in {parts[0]['called']} steps that were looked at"
+                    if parts[0]["called"]
+                    else f"in none of {steps[owner, attribute]} steps that were looked at",
+                    "reached by": "no backward pass",
                     "numbers": numbers,
                 },
                 where=found[0] if found is not None else made_at(evidence),
@@ -123,7 +127,7 @@ class NoGradient(Rule):
                 if used
                 else f"never used {'them' if many else 'it'} in the steps that were looked at."
             ),
-            evidence={"backward passes that reach it": 0, "updates that were looked at": row.values["steps"]},
+            evidence={"reached by": "no backward pass", "updates that were looked at": row.values["steps"]},
             where=syntax.variable_set(evidence, name) or evidence.place(row.file, row.line),
             step=row.values["first_step"],
             fix=f"use {name} in the forward pass, or leave it out of the optimizer",

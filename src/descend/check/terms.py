@@ -136,22 +136,29 @@ def _is_of_data(graph: StepGraph, made: Operation) -> bool:
 
 
 def _is_like(graph: StepGraph, one: Operation, other: Operation) -> bool:
-    """Whether both compare numbers of one size, in the same way: then the smaller is only nearer to its aim."""
-    sizes = [_size(graph, each) for each in (one, other)]
-    return one.name == other.name and min(sizes) > 0 and max(sizes) < _SAME_SIZE * min(sizes)
+    """Whether both compare alike: numbers of one size, or with "real" and "fake". Then the smaller is only nearer to its aim."""
+    made, beside = _compared(graph, one), _compared(graph, other)
+    if one.name != other.name or made is None or beside is None:
+        return False
+    constant = all(each.facts["target"][0] == each.facts["target"][1] for each in (made, beside))
+    sizes = [_size(made), _size(beside)]
+    return constant or max(sizes) < _SAME_SIZE * min(sizes)
 
 
-def _size(graph: StepGraph, term: Operation) -> float:
-    """The largest number that a term compares; 0 where it is not known."""
+def _compared(graph: StepGraph, term: Operation) -> Operation | None:
+    """The operation behind a term that was given prediction and target."""
     made: Operation | str = term
     for _ in range(_BACK):
-        if not isinstance(made, Operation):
+        if not isinstance(made, Operation) or (made.facts.get("target") and made.facts.get("low")):
             break
-        if made.facts.get("target") and made.facts.get("low"):
-            numbers = [*made.facts["target"], *made.facts["low"], *made.facts["high"]]
-            return max((abs(each) for each in numbers if each is not None), default=0.0)
         made = graph.inputs_of(made)[0] if made.inputs else ""
-    return 0.0
+    return made if isinstance(made, Operation) and made.facts.get("target") and made.facts.get("low") else None
+
+
+def _size(compared: Operation) -> float:
+    """The largest number among prediction and target."""
+    facts = compared.facts
+    return max((abs(each) for each in [*facts["target"], *facts["low"], *facts["high"]] if each is not None), default=0)
 
 
 def _ratio(large: _Term, small: _Term) -> float:

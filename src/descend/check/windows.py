@@ -168,9 +168,10 @@ class NotAveraged(Rule):
     def clean(self, evidence: Evidence) -> str:
         windows = _accumulating(evidence)
         if not any(each.count > 1 for each in windows):
-            return "each update follows one batch"
+            return "no update adds up the gradients of several batches"
         most = max(each.count for each in windows)
-        return f"the gradients of up to {most} batches are averaged for an update"
+        averaged = all(isclose(each.factor * each.count, 1.0, rel_tol=1e-2) for each in windows)
+        return f"the gradients of up to {most} batches make an update" + (", averaged" if averaged else "")
 
     def _added(self, evidence: Evidence, usual: int, found: Sequence["_Accumulated"]) -> Finding:
         first = found[0]
