@@ -320,6 +320,16 @@ def test_facts_of_a_difference_are_those_of_prediction_and_target() -> None:
     assert "target" not in graph.operations[-1].facts
 
 
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.float32])
+def test_targets_are_counted_whatever_their_dtype(dtype: torch.dtype) -> None:
+    values = [0, 0, 3, 63, 64, 255] if dtype is torch.uint8 else [0, 0, 3, 63, 64, -1, -100]
+    target = torch.tensor(values, dtype=dtype)
+    prediction = torch.zeros(len(values), requires_grad=True)
+    [graph] = recorded(lambda: prediction - target)
+    counts = graph.operations[-1].facts["counts"]
+    assert (len(counts), counts[0], counts[3], counts[63], sum(counts)) == (64, 2, 1, 1, 4)
+
+
 def test_scores_of_pictures_are_summed_up_by_class() -> None:
     scores = torch.randn(2, 5, 4, 4, requires_grad=True)
     labels = torch.randint(0, 5, (2, 4, 4))

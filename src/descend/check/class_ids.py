@@ -6,7 +6,7 @@ from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import Finding
 from descend.check.graph import Operation, StepGraph
-from descend.check.losses import Seen, learned
+from descend.check.losses import Seen, graphs_of, learned
 from descend.check.rule import Rule
 from descend.check.targets import counts_of, ends_of
 
@@ -24,7 +24,7 @@ class SquaredClasses(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         places: dict[tuple[str, int, str], list[tuple[StepGraph, Operation]]] = {}
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for operation in learned(graph):
                 if operation.name in _SQUARED and operation.facts.get("target"):
                     places.setdefault((operation.file, operation.line, operation.name), []).append((graph, operation))
@@ -34,7 +34,7 @@ class SquaredClasses(Rule):
                 yield self._finding(evidence, seen, counts)
 
     def clean(self, evidence: Evidence) -> str:
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             if any(each.name in _SQUARED and each.facts.get("target") for each in learned(graph)):
                 return "the targets of the squared error are no class ids"
         return "no squared error in this run"

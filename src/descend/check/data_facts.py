@@ -13,6 +13,7 @@ from descend.record.rows import BatchRow, FactRow
 
 Values = Mapping[str, Any]
 
+_TAKING = frozenset(["getitem", "index_select", "narrow", "split", "chunk"])
 _RECURRENT = frozenset(["LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"])
 
 
@@ -112,13 +113,12 @@ def with_keyword(call: ast.Call | None, name: str, value: str) -> str:
 
 def place_of_batch(evidence: Evidence, row: FactRow) -> Place | None:
     """The line that takes the rows of a step out of their tensor; where it was not heard, the line of its backward pass."""
-    taking = ("getitem", "index_select", "narrow", "split", "chunk")
-    if row.step in evidence.operation_steps:
-        size = (row.values["rows"], row.values["of"])
+    size = (row.values["rows"], row.values["of"])
+    for step in dict.fromkeys((row.step, 1)):  # before the first step rows may be cut into all of their batches
         found = [
             operation
-            for operation in evidence.graph(row.step)
-            if operation.name in taking and operation.shape and operation.input_shapes and operation.input_shapes[0]
+            for operation in (evidence.graph(step) if step in evidence.operation_steps else ())
+            if operation.name in _TAKING and operation.shape and operation.input_shapes and operation.input_shapes[0]
             if (operation.shape[0], operation.input_shapes[0][0]) == size
         ]
         numbers = [each for each in found if each.input_dtypes[0].startswith("int") and len(each.shape) == 1]
@@ -126,7 +126,7 @@ def place_of_batch(evidence: Evidence, row: FactRow) -> Place | None:
             return words.place_of(evidence, numbers[0])  # where the list of row numbers is cut
         rows = [each for each in found if each not in numbers] or found
         if rows:
-            return words.place_of(evidence, rows[-1] if row.step == 1 else rows[0])
+            return words.place_of(evidence, rows[-1] if step == 1 else rows[0])
     return evidence.place(row.file, row.line)
 
 

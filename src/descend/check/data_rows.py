@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from descend.check import words
@@ -119,7 +120,7 @@ class RowsLeftOut(Rule):
         taken = [(row.step, row.values["start"], row.values["stop"]) for row in rows if row.values["of"] == count]
         strides = [
             after[1] - before[1]
-            for before, after in itertools.pairwise(taken)
+            for before, after in pairwise(taken)
             if after[0] == before[0] + 1 and after[1] > before[1]
         ]
         if not strides or max(strides) != min(strides):
@@ -138,7 +139,7 @@ class RowsLeftOut(Rule):
                 fix=f"move on by as many rows as a batch takes: {size:,}",
             )
             return
-        last = _last_row(taken, stride, size, count)
+        last = _last_row(taken, stride, count)
         if last is not None and last < count and stride == size:
             yield self._never(evidence, count, count - last, place, rows[0].step, "", listed=listed)
 
@@ -229,17 +230,14 @@ def _rows_by_epoch(evidence: Evidence) -> list[tuple[int, int]]:
     return list(found.items())
 
 
-def _last_row(taken: Sequence[tuple[int, int, int]], stride: int, size: int, count: int) -> int | None:
+def _last_row(taken: Sequence[tuple[int, int, int]], stride: int, count: int) -> int | None:
     """The row at which an epoch of slices ends; None where its end was not seen."""
-    ends = [
-        before[2] for before, after in itertools.pairwise(taken) if after[0] == before[0] + 1 and after[1] < before[1]
-    ]
+    ends = [before[2] for before, after in pairwise(taken) if after[0] == before[0] + 1 and after[1] < before[1]]
     if ends:
-        return max(ends)
+        return int(max(ends))
     steps = period([(step, start) for step, start, _ in taken], stride)
-    if steps and steps <= -(-count // size):
-        return min(count, steps * stride)
-    return None
+    fits = [each for each in {count // stride, -(-count // stride)} if each and steps and steps % each == 0]
+    return int(min(count, fits[0] * stride)) if len(fits) == 1 else None
 
 
 def _repeated(prints: dict[int, tuple[int, ...]], workers: int) -> list[tuple[int, int]]:

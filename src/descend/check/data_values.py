@@ -1,8 +1,9 @@
 """Faults of the values themselves: none, constant or of another scale (D404); columns, rows and batches that hold nothing (D407)."""
 
+import ast
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from descend.check import words
 from descend.check.data_facts import Values, given, loaders, name_of, place_of_set, place_of_variable, sets
@@ -95,7 +96,7 @@ class BrokenValues(Rule):
                         "least": found["least"],
                         "most": found["most"],
                     },
-                    where=_place_of_wiped(evidence) or place_of_set(evidence, one),
+                    where=_place_of_wiped(evidence) or _place_of_rounding(evidence, one) or place_of_set(evidence, one),
                     step=None,
                     fix="look at the inputs where they are made: a division of whole numbers, or a mask, may have wiped them out",
                 )
@@ -331,6 +332,26 @@ def _place_of_wiped(evidence: Evidence) -> Place | None:
         found = next((each for each in graph if each.file and _is_wiped(graph, each)), None)
         return words.place_of(evidence, found) if found is not None else None
     return None
+
+
+def _place_of_rounding(evidence: Evidence, one: Values) -> Place | None:
+    """The first line of the data set's class that rounds: what a loader does with a row is not heard."""
+    loader = loaders(evidence).get(one["loader"])
+    for file in evidence.sources if loader is not None else ():
+        tree = evidence.tree(file)
+        for kind in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)) if tree is not None else ():
+            rounds = (
+                [node for node in ast.walk(kind) if _rounds(node)] if loader and kind.name == loader["dataset"] else []
+            )
+            if len(rounds) == 1:
+                return evidence.place(file, rounds[0].lineno)
+    return None
+
+
+def _rounds(node: ast.AST) -> TypeGuard[ast.expr]:
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.FloorDiv)
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _ROUNDING - {"to"}
 
 
 def _is_expected(constant: list[Any], found: Values) -> bool:

@@ -215,12 +215,18 @@ class GraphForNothing(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         if not evidence.evaluations and not evidence.operation_steps:
             raise CannotCheck("no evaluation was seen")
-        found = list(self._in_operations(evidence))
+        found, nowhere = {}, []
         for at, evaluations in _by_place(evidence).items():
             faulty = [each for each in evaluations if _keeps_graph(each)]
-            if faulty and not _is_part_of_steps(evidence, evaluations) and (at[1] or not found):
-                found.append(self._finding(evidence, at, faulty))
-        yield from found
+            if faulty and not _is_part_of_steps(evidence, evaluations):
+                if at[1]:
+                    found[at] = self._finding(evidence, at, faulty)
+                else:
+                    nowhere.append(self._finding(evidence, at, faulty))
+        for finding in self._in_operations(evidence):
+            if finding.where is not None:
+                found.setdefault((finding.where.file, finding.where.line), finding)
+        yield from found.values() or nowhere
 
     def clean(self, evidence: Evidence) -> str:
         number = len(evidence.evaluations)

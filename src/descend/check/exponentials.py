@@ -9,6 +9,7 @@ from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import Finding
 from descend.check.graph import Operation, StepGraph
+from descend.check.losses import graphs_of
 from descend.check.rule import Rule
 from descend.check.tracing import is_shift, kind_of, number_of, passes_on, source, users_of
 
@@ -47,14 +48,14 @@ class WrittenOut(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         places: dict[tuple[str, int], list[_Found]] = {}
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for found in _written_out(graph):
                 places.setdefault((found.first.file, found.first.line), []).append(found)
         for seen in places.values():
             yield self._finding(evidence, seen)
 
     def clean(self, evidence: Evidence) -> str:
-        exponentials = [each for graph in evidence.graphs() for each in graph if each.name == "exp"]
+        exponentials = [each for graph in graphs_of(evidence) for each in graph if each.name == "exp"]
         if not exponentials:
             return "no exponential is written out"
         return "no exponential is summed unshifted"

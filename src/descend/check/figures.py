@@ -59,9 +59,11 @@ class _Shown:
         return self._is(value) or (self.percent and self._is(100 * value))
 
     def _is(self, value: float) -> bool:
+        if not (math.isfinite(self.value) and math.isfinite(value)):
+            return False
         mantissa, _, exponent = self.text.lower().partition("e")
         unit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
-        return math.isfinite(value) and abs(self.value - value) <= 0.5001 * unit + 1e-6 * abs(value)
+        return abs(self.value - value) <= 0.5001 * unit + 1e-6 * abs(value)
 
 
 Pairs = Sequence[tuple[_Shown, Stretch]]
@@ -88,10 +90,11 @@ class NotWhatItSays(Rule):
             if place in said:
                 continue
             steps = tuple(shown.row.step for shown in series)
-            if steps not in printed:
-                printed[steps] = by_print(evidence, steps)
-            sources = [*([epochs] if epochs is not None else []), *evaluations, printed[steps]]
-            finding = _examine(evidence, series, sources)
+            if epochs is not None and all(step in epochs.stretches for step in steps):
+                losses = epochs
+            else:
+                losses = printed[steps] = printed.get(steps) or by_print(evidence, steps)
+            finding = _examine(evidence, series, [losses, *evaluations])
             if finding is not None:
                 said.add(place)
                 yield finding
@@ -130,7 +133,12 @@ def _series(evidence: Evidence) -> list[list[_Shown]]:
 def _examine(evidence: Evidence, series: Sequence[_Shown], sources: Sequence[Source]) -> Finding | None:
     """What is wrong with the numbers of one place of a line; None where they are right, or where nobody knows what they are."""
     name = _name_of(evidence, series[0])
-    known = [(source, pairs) for source in sources if (pairs := _pairs(series, source))]
+    shares = name.percent or name.is_share  # which no loss is
+    known = [
+        (each, pairs)
+        for each in sources
+        if (pairs := _pairs(series, each)) and not (shares and each.kind == "training")
+    ]
     if name.is_after_update and (finding := _of_before_update(evidence, known)) is not None:
         return finding
     for source, pairs in known:

@@ -17,6 +17,7 @@ _OF_BATCHES = re.compile(r"\b(batch|step|iter|iteration|minibatch|it|last)\b")
 _OF_SUMS = re.compile(r"\b(sum|total|summed|accumulated|cumulative|running|correct|all)\b")
 _SO_FAR = re.compile(r"\b(so far|running|smooth\w*|ema|overall|cumulative|total|moving)\b")
 _AFTER = re.compile(r"\bafter\b.*\b(update|step|training|optimi\w+)|\bupdated\b")
+_OF_SHARE = re.compile(r"\bacc|accuracy|correct|precision|recall|\bf1\b|score|right|\blr\b|rate|seconds|time")
 _OF_LOSS = re.compile(r"loss|cost|mse|nll|error|objective|entropy|risk|perplexity|mean|average|avg")
 
 
@@ -47,6 +48,11 @@ class Name:
     @property
     def is_after_update(self) -> bool:
         return _AFTER.search(self.text) is not None
+
+    @property
+    def is_share(self) -> bool:
+        """Or a rate or a time: no loss in any case."""
+        return _OF_SHARE.search(self.text) is not None and not self.is_loss
 
     @property
     def is_loss(self) -> bool:

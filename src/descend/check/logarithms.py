@@ -13,6 +13,7 @@ from descend.check.losses import (
     CLOSE,
     PROBABILITIES,
     Seen,
+    graphs_of,
     is_distribution,
     is_whole,
     learned,
@@ -39,7 +40,7 @@ class NotLogarithms(Rule):
             return
         places: dict[tuple[str, int, str], list[tuple[StepGraph, Operation, str]]] = {}
         count: dict[tuple[str, int, str], int] = {}
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for operation in learned(graph):
                 key = (operation.file, operation.line, operation.name)
                 if operation.name in _READ:
@@ -55,7 +56,10 @@ class NotLogarithms(Rule):
 
     def clean(self, evidence: Evidence) -> str:
         looked = [
-            each for graph in evidence.graphs() for each in learned(graph) if each.name in _READ and each.name != "log"
+            each
+            for graph in graphs_of(evidence)
+            for each in learned(graph)
+            if each.name in _READ and each.name != "log"
         ]
         if not looked:
             return "no loss of this run takes probabilities or their logarithms"

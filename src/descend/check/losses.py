@@ -25,7 +25,13 @@ _APPLIES = {
 }
 _OF_PROBABILITIES = frozenset(["binary_cross_entropy", "nll_loss", "log", "kl_div"])
 PROBABILITIES = ("softmax", "sigmoid")
+_MOST_GRAPHS = 30
 CLOSE = 1e-3  # of a sum of probabilities to 1
+
+
+def graphs_of(evidence: Evidence) -> list[StepGraph]:
+    """Every step whose operations were kept: the first twenty, then 100, 1,000 … Raises CannotCheck where there are none."""
+    return evidence.graphs(_MOST_GRAPHS)
 
 
 def learned(graph: StepGraph) -> Sequence[Operation]:
@@ -96,7 +102,7 @@ class AppliedTwice(Rule):
         places: dict[tuple[str, int, str], list[_Twice]] = {}
         unmade: dict[tuple[str, int], list[tuple[StepGraph, Operation]]] = {}
         every: dict[tuple[str, int], int] = {}
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for operation in learned(graph):
                 at = (operation.file, operation.line)
                 every[at] = every.get(at, 0) + (operation.name == "cross_entropy")
@@ -114,7 +120,7 @@ class AppliedTwice(Rule):
                 yield self._of_unknown_making(evidence, seen)
 
     def clean(self, evidence: Evidence) -> str:
-        looked = [each for graph in evidence.graphs() for each in learned(graph) if each.name in _APPLIES]
+        looked = [each for graph in graphs_of(evidence) for each in learned(graph) if each.name in _APPLIES]
         if not looked:
             return "no loss of this run applies a softmax or sigmoid itself"
         return f"{words.listed(dict.fromkeys(each.name for each in looked))} {'is' if len({each.name for each in looked}) == 1 else 'are'} given raw scores"

@@ -8,7 +8,7 @@ from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding
 from descend.check.graph import Operation, StepGraph
-from descend.check.losses import Seen, learned, shown_range
+from descend.check.losses import Seen, graphs_of, learned, shown_range
 from descend.check.rule import Rule
 from descend.check.tracing import argument_of, kind_of, layer_place, source
 
@@ -58,7 +58,7 @@ class CutScores(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         scores: dict[tuple[str, int, str], list[tuple[StepGraph, Operation]]] = {}
         numbers: dict[tuple[str, int, str], list[tuple[StepGraph, Operation]]] = {}
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for operation in learned(graph):
                 of_scores = operation.name in _OF_SCORES or kind_of(graph, operation) in ("log_softmax", "logsigmoid")
                 if not of_scores and operation.name not in _OF_NUMBERS:
@@ -84,7 +84,7 @@ class CutScores(Rule):
                 yield self._of_numbers(evidence, kind, seen, share)
 
     def clean(self, evidence: Evidence) -> str:
-        evidence.graphs()
+        graphs_of(evidence)
         return "no activation cuts off what the loss is given"
 
     def _of_scores(self, evidence: Evidence, kind: str, seen: Seen) -> Finding:
@@ -200,7 +200,7 @@ class SameForAll(Rule):
     name = "the output does not depend on the input"
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
-        graphs = evidence.graphs()
+        graphs = graphs_of(evidence)
         zero = {row.step for row in evidence.facts("all_zero")}
         found = dict(_same_for_all(graphs))
         stuck = _at_the_end(sorted(zero), _looked_at(evidence))
@@ -216,7 +216,7 @@ class SameForAll(Rule):
             yield self._no_gradient(evidence, stuck)
 
     def clean(self, evidence: Evidence) -> str:
-        graphs = evidence.graphs()
+        graphs = graphs_of(evidence)
         looked = [graph for graph in graphs if any(_is_prediction(each) for each in learned(graph))]
         if not looked:
             raise CannotCheck("no prediction of several rows was seen")
@@ -251,7 +251,7 @@ class SameForAll(Rule):
 
     def _no_gradient(self, evidence: Evidence, stuck: Sequence[int]) -> Finding:
         row = next(each for each in evidence.facts("all_zero") if each.step == stuck[0])
-        graph = next((each for each in evidence.graphs() if each.step in stuck), None)
+        graph = next((each for each in graphs_of(evidence) if each.step in stuck), None)
         loss = graph.losses[0] if graph is not None and graph.losses else None
         cause = _flat(graph) if graph is not None else None
         cause = cause or (_cause(graph, loss) if graph is not None and loss is not None else None)

@@ -126,7 +126,9 @@ def _times(evidence: Evidence) -> Times:
     every = zip(evidence.steps.step, evidence.steps.seconds, strict=True)
     plain = [taken for step, taken in every if step > _FULL and step not in by_step and isfinite(taken)]
     step = typical(plain) if len(later) < _MANY and len(plain) >= _ENOUGH else 0.0
-    if step * _EVERY < max(seconds.values()):  # the machine did other things at one of the two times
+    if step * _EVERY < seconds.get("data", 0.0) + seconds.get(
+        "update", 0.0
+    ):  # a busy machine: these hardly suffer from being watched
         step = sum(seconds.values())
     return Times(seconds, step, len(used), places)
 

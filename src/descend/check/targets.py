@@ -8,7 +8,7 @@ from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import Finding, Level
 from descend.check.graph import Operation, StepGraph
-from descend.check.losses import Seen, learned
+from descend.check.losses import Seen, graphs_of, learned
 from descend.check.rule import Rule
 from descend.check.tracing import passes_on
 
@@ -61,7 +61,7 @@ class WrongLabels(Rule):
         if crashed and not evidence.operation_steps:
             return
         places: dict[tuple[str, int, str], list[tuple[StepGraph, Operation]]] = {}
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for operation in learned(graph):
                 if operation.facts.get("target") or operation.facts.get("index"):
                     places.setdefault((operation.file, operation.line, operation.name), []).append((graph, operation))
@@ -76,7 +76,7 @@ class WrongLabels(Rule):
                 yield from self._never_seen(evidence, seen)
 
     def clean(self, evidence: Evidence) -> str:
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for operation in learned(graph):
                 if operation.name in _OF_CLASSES and _ids(operation):
                     low, high = operation.facts["target"]

@@ -9,6 +9,7 @@ from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import Finding
 from descend.check.graph import Operation, StepGraph
+from descend.check.losses import graphs_of
 from descend.check.rule import Rule
 
 _TIMES = 100  # the larger term against the smaller, in every step that was looked at
@@ -51,7 +52,7 @@ class DrownedTerm(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         seen: dict[tuple[str, int, int], list[tuple[StepGraph, Operation, list[_Term]]]] = {}
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for loss in graph.losses:
                 terms = _terms_of_data(graph, loss)
                 if len(terms) > 1 and all(math.isfinite(each.value) for each in terms):
@@ -61,7 +62,7 @@ class DrownedTerm(Rule):
                 yield from self._compared(evidence, found)
 
     def clean(self, evidence: Evidence) -> str:
-        for graph in evidence.graphs():
+        for graph in graphs_of(evidence):
             for loss in graph.losses:
                 terms = _terms_of_data(graph, loss)
                 if len(terms) > 1:

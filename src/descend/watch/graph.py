@@ -19,6 +19,22 @@ def plain(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def has_graph(value: Any) -> bool:
+    """Whether a tensor was computed with a graph. A view made under ``no_grad`` whose base has changed since may not even be asked."""
+    try:
+        return isinstance(value, Tensor) and value.grad_fn is not None
+    except RuntimeError:
+        return False
+
+
+def is_leaf(tensor: Tensor) -> bool:
+    """Whether no operation made it, as far as that may be asked."""
+    try:
+        return tensor.is_leaf
+    except RuntimeError:
+        return False
+
+
 def tensors_of(value: Any) -> list[Tensor]:
     """The tensors among what ``backward`` was given: one, some, a mapping of them, or none."""
     if isinstance(value, Tensor):

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from descend.watch.batches import tensors_in
+from descend.watch.graph import has_graph
 from descend.watch.quiet import hidden, torchs_own
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class Marks(TorchFunctionMode):
     ) -> None:
         ended = _clock()
         steps = self.steps
-        gradient = isinstance(result, Tensor) and result.grad_fn is not None
+        gradient = has_graph(result)
         if gradient or not steps.pending:  # after a backward pass, what builds no graph may prepare its update
             if gradient and steps.started is None:
                 steps.started = started

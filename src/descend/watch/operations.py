@@ -15,6 +15,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from descend.record.events import Listener, Operations, Unseen
 from descend.watch.budget import is_snapshot
 from descend.watch.function_mode import Tap, tap
+from descend.watch.graph import is_leaf
 from descend.watch.identity import Makers, changed_in_place, tensors_in
 from descend.watch.places import Places
 from descend.watch.quiet import quiet
@@ -297,7 +298,7 @@ class Recording:
 
     def _source(self, tensor: Tensor) -> "int | _Outside":
         maker = self._makers.of(tensor)
-        if maker is not None and not (tensor.is_leaf and tensor.requires_grad):  # made in this step, yet a parameter
+        if maker is not None and not (tensor.requires_grad and is_leaf(tensor)):  # made in this step, yet a parameter
             return maker
         reference, source = self._gradients.get(id(tensor), (None, None))
         if reference is not None and source is not None and reference() is tensor:

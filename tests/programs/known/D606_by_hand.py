@@ -1,4 +1,4 @@
-# expects: D606 likely line 19
+# expects: D606 likely line 18
 # A recurrent network out of two matrices; the state is set back for every element.
 import torch
 
