@@ -51,7 +51,7 @@ def test_the_public_names_are_these_and_no_others():
     assert dir(descend) == sorted([*names, "__version__"])
     assert all(getattr(descend, name).__name__ == name for name in names)
     assert [name for name in vars(descend.Run) if not name.startswith("_")] == [
-        *("name", "report", "metrics", "recipe", "losses", "record", "model", "script")
+        *("name", "report", "metrics", "recipe", "losses", "record", "model", "script", "explain")
     ]
     called = {function: list(inspect.signature(getattr(descend, function)).parameters) for function in names[-4:]}
     assert called == {

@@ -278,6 +278,12 @@ def test_equal_rows_are_a_fault_only_while_they_stay(tmp_path: Path) -> None:
     assert [each.title for each in found] == ["the 8 rows of w begin all 0 and stay alike"]
 
 
+def test_dead_units_of_a_look_are_a_note(tmp_path: Path) -> None:
+    facts = [Fact(0, "looked_at_units", {"units": 2, "rows": 1, "dead": dead}, ("a.py", 4)) for dead in (0, 1)]
+    found = look(tmp_path, PoorStart, *facts)
+    assert [(each.level, each.title) for each in found] == [("note", "1 of 2 units of a relu gave 0 for its only row")]
+
+
 def test_equal_rows_that_never_moved(tmp_path: Path) -> None:
     found = look(tmp_path, PoorStart, steps([1.0, 0.9]), alike(moved=False))
     assert found[0].message == "Nothing tells them apart, and no gradient moved them: the layer cannot learn."

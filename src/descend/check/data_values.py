@@ -335,16 +335,21 @@ def _place_of_wiped(evidence: Evidence) -> Place | None:
 
 
 def _place_of_rounding(evidence: Evidence, one: Values) -> Place | None:
-    """The first line of the data set's class that rounds: what a loader does with a row is not heard."""
+    """The only line of the data set's ``__getitem__`` that rounds: what a loader does with a row is not heard."""
     loader = loaders(evidence).get(one["loader"])
-    for file in evidence.sources if loader is not None else ():
-        tree = evidence.tree(file)
-        for kind in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)) if tree is not None else ():
-            rounds = (
-                [node for node in ast.walk(kind) if _rounds(node)] if loader and kind.name == loader["dataset"] else []
-            )
-            if len(rounds) == 1:
-                return evidence.place(file, rounds[0].lineno)
+    trees = {file: evidence.tree(file) for file in evidence.sources}
+    for file, tree in trees.items():
+        inside = [
+            node
+            for kind in (ast.walk(tree) if tree is not None and loader is not None else ())
+            if isinstance(kind, ast.ClassDef) and loader is not None and kind.name == loader["dataset"]
+            for method in kind.body
+            if isinstance(method, ast.FunctionDef) and method.name == "__getitem__"
+            for node in ast.walk(method)
+            if _rounds(node)
+        ]
+        if len(inside) == 1:
+            return evidence.place(file, inside[0].lineno)
     return None
 
 

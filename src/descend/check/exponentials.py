@@ -89,14 +89,7 @@ class WrittenOut(Rule):
             code=self.code,
             level="bug" if is_bug else "note",
             title=title,
-            message=(
-                f"{said.why.format(limit=words.number(limit), dtype=dtype)} "
-                + (
-                    "From there on the loss and the parameters are not numbers."
-                    if is_bug
-                    else "So far the scores have stayed below that."
-                )
-            ),
+            message=f"{said.why.format(limit=words.number(limit), dtype=dtype)} {_came_of_it(evidence, step, is_bug=is_bug)}",
             evidence={**shown, f"{dtype} ends at": words.number(limit)},
             where=place,
             step=step,
@@ -281,6 +274,17 @@ def _broke_later(evidence: Evidence, seen: Sequence[_Found]) -> int | None:
         if len(named) == row.values.get("named") and nth < len(named) and named[nth] in own:
             return row.step
     return None
+
+
+def _came_of_it(evidence: Evidence, step: int, *, is_bug: bool) -> str:
+    """What it cost in this run, from the losses."""
+    if not is_bug:
+        return "So far the scores have stayed within that."
+    broken = [at for at, loss in zip(evidence.steps.step, evidence.steps.loss, strict=True) if not math.isfinite(loss)]
+    after = [at for at in broken if at >= step]
+    if not after:
+        return f"It did not reach the loss of step {step:,}."
+    return f"The loss was no finite number in {len(after):,} {'step' if len(after) == 1 else 'steps'} from step {after[0]:,} on."
 
 
 def _fix(evidence: Evidence, found: _Found) -> str:

@@ -71,14 +71,14 @@ class NotLogarithms(Rule):
         said = _SAID[wrong]
         of_target = "target" in wrong
         shown = _target_range(seen) if of_target else shown_range(seen)
-        sums = _row_sums(seen, "target_sums" if of_target else "sums")
+        sums = _row_sums(seen, "target_sums") if of_target else "1" if wrong == "probabilities" else ""
         least = min((each for each in evidence.steps.loss if math.isfinite(each)), default=0.0)
         below = least < -_ABOVE_ZERO and not of_target and all(is_whole(*each) for each in seen)
         return Finding(
             code=self.code,
             level="likely" if wrong == "target sums" else "bug",
             title=said.title.format(loss=loss.name, range=shown),
-            message=said.message.format(loss=loss.name),
+            message=(said.of_divergence if loss.name == "kl_div" else "") or said.message.format(loss=loss.name),
             evidence={
                 "target" if of_target else "prediction": shown,
                 **({"each row sums to": sums} if sums else {}),
@@ -98,6 +98,7 @@ class _Said:
     title: str
     message: str
     fix: str
+    of_divergence: str = ""  # the message where the loss is kl_div
 
 
 _SAID = {
@@ -106,11 +107,13 @@ _SAID = {
         "{loss} only picks the number of the right class and turns its sign. With raw scores it can fall without end while the "
         "other classes' scores are never pushed down.",
         "log_softmax",
+        "The loss is no distance between two distributions then: the larger the scores are, the lower it is, without end.",
     ),
     "probabilities": _Said(
         "{loss} is given probabilities ({range}); it takes their logarithms",
         "Without the logarithm a confident wrong answer costs hardly more than an unsure one, and the gradients of wrong answers vanish.",
         "log_softmax",
+        "The logarithm of the target is compared with a probability: the loss can be below 0, and it is not least where both agree.",
     ),
     "log-probabilities": _Said(
         "{loss} is given logarithms of probabilities ({range}); it takes raw scores",
@@ -224,8 +227,8 @@ def _fix(evidence: Evidence, graph: StepGraph, loss: Operation, wrong: str) -> s
     if wrong == "probabilities" and isinstance(made, Operation):
         place = layer_place(evidence, made)
         fixed = _renamed(evidence, place, made.name)
-        if fixed:
-            return fixed
+        if fixed and place is not None:
+            return fixed if place.line == loss.line else f"line {place.line}: {fixed}"
     place = words.place_of(evidence, loss)
     calls = evidence.calls_on(loss.file, loss.line) if place is not None else ()
     calls = [each for each in calls if len(each.args) >= 2]

@@ -13,6 +13,7 @@ from descend.check.finding import CannotCheck, Finding, Level, Place
 from descend.check.graph import Operation, StepGraph
 from descend.check.layers import Product, chains, is_added_to_another, products_of
 from descend.check.rule import Rule
+from descend.record.rows import FactRow
 
 _LOOKS = 3  # steps that matrices with equal rows are followed for
 _DEAD = 0.5  # of the units of a layer: likely; fewer are a note
@@ -35,7 +36,11 @@ class PoorStart(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         if not len(evidence.steps):
-            raise CannotCheck("no step was taken")
+            looked = evidence.facts("looked_at_units")
+            if not looked:
+                raise CannotCheck("no step was taken")
+            yield from _dead_in_a_look(evidence, looked)
+            return
         yield from self._alike(evidence)
         yield from self._units(evidence)
         yield from self._depth(evidence)
@@ -238,6 +243,28 @@ class NothingBetween(Rule):
             step=graph.step,
             fix="" if level == "note" else f"put an activation between {one} and {two}: torch.relu(…)",
         )
+
+
+def _dead_in_a_look(evidence: Evidence, looked: Sequence[FactRow]) -> Iterator[Finding]:
+    """Of a program that takes no step: units that a backward pass found at zero."""
+    for row in looked:
+        values = row.values
+        if not values["dead"]:
+            continue
+        yield Finding(
+            code=PoorStart.code,
+            level="note",
+            title=f"{values['dead']} of {values['units']} units of a relu gave 0 for {_rows(values['rows'])}",
+            message="Zero is their gradient too: in a training these rows would not move the weights that feed them.",
+            evidence={"units at 0": f"{values['dead']} of {values['units']}", "rows": values["rows"]},
+            where=evidence.place(row.file, row.line),
+            step=None,
+            fix="with more rows, units that are dead for all of them are those to look after",
+        )
+
+
+def _rows(count: int) -> str:
+    return "its only row" if count == 1 else f"all {count:,} rows"
 
 
 def _is_hidden(graph: StepGraph, operation: Operation) -> bool:

@@ -237,7 +237,7 @@ class WrongLabels(Rule):
         return Finding(
             code=self.code,
             level=level,
-            title=f"labels are counted from 1 to {max(trained)}, outputs from 0: output 0 of {width} never has a row",
+            title=f"labels count from 1 (1 to {max(trained)}) and outputs from 0: output 0 of {width} never has a row",
             message="The model has one output too many, and every comparison of its answers with classes counted from 0 is off by one.",
             evidence={
                 "labels": f"1 to {max(trained)}",

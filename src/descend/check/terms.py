@@ -87,8 +87,7 @@ class DrownedTerm(Rule):
                 code=self.code,
                 level="note",
                 title=f"one term of the loss is {times} times another ({_named(one)} against {_named(other)})",
-                message=f"The step follows the larger term. What would make the smaller one better is lost in it: all of it is "
-                f"{words.percent(1 / median(ratios))} of the larger.",
+                message=f"The step follows the larger term: the smaller is 1 part in {times} of it, and what would make it better is lost.",
                 evidence={
                     f"term {largest + 1} ({_named(one)})": _from_to(one, last[2][largest], graph.step, last[0].step),
                     f"term {small + 1} ({_named(other)})": _from_to(other, last[2][small], graph.step, last[0].step),

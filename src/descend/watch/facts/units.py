@@ -4,6 +4,9 @@ As ``facts`` of an operation that is an activation: ``rows``; ``units``: how man
 spaced), in how many rows its output is not zero (of a ReLU) or not at its limit (of a tanh or sigmoid); ``limited``: the share of all
 outputs that are at their limit (of a tanh or sigmoid).
 
+As the fact ``looked_at_units``, when the program ends and has taken no step, for each ReLU of its backward passes: ``units``, ``rows`` and
+``dead``: how many units gave zero for all rows.
+
 And as the fact ``alike``, when the program ends, for every matrix of parameters whose rows (or columns) were all equal when it was first
 looked at: ``name``, ``shape``, ``axis`` (0: the rows were equal, 1: the columns), ``steps``: how many looks they stayed equal, ``still``: whether
 they were at the last look, ``first``: the value of its first number; ``moved``: whether it ever changed; ``set_to``: "one number" where all numbers were equal.
@@ -11,14 +14,18 @@ they were at the last look, ``first``: the value of its first number; ``moved``:
 
 import weakref
 from collections.abc import Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from descend.watch.facts.moments import Collector, Telling
+from descend.watch.facts.walk import kind_of, nodes_of, saved
+from descend.watch.places import Place
 
 _SHOWN = 256
+_LOOKS = 8  # layers of backward passes before the first step
 _LOOKED_AT = 4_000_000  # numbers of an activation that are counted
 _RELU = frozenset(["relu", "relu_", "relu6", "threshold", "threshold_"])
 _LIMITED = {"tanh": (-1.0, 1.0), "tanh_": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "sigmoid_": (0.0, 1.0)}
@@ -33,6 +40,7 @@ class Units(Collector):
         super().__init__(tell)
         self._known: set[int] = set()
         self._alike: dict[int, _Alike] = {}
+        self._looks: list[tuple[dict[str, int], Place]] = []
 
     def operation(
         self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
@@ -68,7 +76,21 @@ class Units(Collector):
             elif (known := self._alike.get(id(each))) is not None and known.tensor() is each:
                 known.look(each)
 
+    def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
+        if step > 1 or len(self._looks) >= _LOOKS:
+            return
+        for node in nodes_of(loss):
+            given = saved(node, "result") if kind_of(node) == "Relu" else None
+            if given is not None and given.ndim > 1:
+                flat = given.detach().reshape(-1, given.shape[-1])
+                dead = int((flat == 0).all(dim=0).sum())
+                values = {"units": flat.shape[1], "rows": len(flat), "dead": dead}
+                self._looks.append((values, self.tell.place(frame)))
+
     def finished(self, step: int) -> None:
+        if not step:
+            for values, place in self._looks:
+                self.tell.fact(0, "looked_at_units", values, place)
         for known in self._alike.values():
             self.tell.fact(known.step, "alike", known.as_json())
 
