@@ -17,6 +17,7 @@ from descend.record.events import (
     BatchSeen,
     Evaluation,
     Event,
+    Fact,
     ModuleCalls,
     Operations,
     ParameterNorms,
@@ -24,9 +25,8 @@ from descend.record.events import (
     Printed,
     RunEnded,
     RunStarted,
-    StepsDone,
-    Fact,
     SourcesSeen,
+    StepsDone,
     Unseen,
     ValueRead,
 )

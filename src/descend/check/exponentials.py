@@ -19,7 +19,7 @@ _UNDERFLOWS = {"float32": 103.97, "float64": 745.13, "float16": 17.33, "bfloat16
 """So far below the largest score, a probability is exactly 0, and its logarithm minus infinity."""
 _SCALES = frozenset(["mul", "rmul", "div", "truediv"])
 _BOUNDED = frozenset(["tanh", "sigmoid", "softsign", "hardtanh", "cos", "sin", "log_softmax", "logsigmoid", "softmax"])
-_NEVER_ABOVE_ZERO = frozenset(["square", "abs", "relu", "softplus", "cdist", "norm", "exp"])
+_NEVER_BELOW_ZERO = frozenset(["square", "abs", "relu", "softplus", "cdist", "norm", "exp"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class WrittenOut(Rule):
         title = (
             f"{said.name} written out gave {_result(broken)} at step {step:,}"
             if broken is not None
-            else f"{said.name} written out broke at step {step:,}: the loss is no number from there on"
+            else f"{said.name} written out broke at step {step:,}: the loss is no finite number"
             if later is not None
             else f"{said.name} is written out without taking the largest score away"
         )
@@ -209,7 +209,7 @@ def _is_safe(graph: StepGraph, exponential: Operation) -> bool:
             ):
                 inner = source(graph, inner)
             return isinstance(inner, Operation) and (
-                inner.name in _NEVER_ABOVE_ZERO or (inner.name == "pow" and inner.constant(1, "exponent") == 2)
+                inner.name in _NEVER_BELOW_ZERO or (inner.name == "pow" and inner.constant(1, "exponent") == 2)
             )
         if name in _SCALES and len(made.inputs) == 1:
             made = source(graph, made)

@@ -76,7 +76,7 @@ class NotLogarithms(Rule):
         below = least < -_ABOVE_ZERO and not of_target and all(is_whole(*each) for each in seen)
         return Finding(
             code=self.code,
-            level="likely" if wrong == "target sums" else "bug",
+            level="likely" if wrong == "target sums" or (of_target and loss.name == "cross_entropy") else "bug",
             title=said.title.format(loss=loss.name, range=shown),
             message=(said.of_divergence if loss.name == "kl_div" else "") or said.message.format(loss=loss.name),
             evidence={

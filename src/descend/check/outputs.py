@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from math import inf
+from math import inf, prod
 
 from descend.check import words
 from descend.check.evidence import Evidence
@@ -10,7 +10,7 @@ from descend.check.finding import CannotCheck, Finding
 from descend.check.graph import Operation, StepGraph
 from descend.check.losses import Seen, graphs_of, learned, shown_range
 from descend.check.rule import Rule
-from descend.check.tracing import argument_of, kind_of, layer_place, source
+from descend.check.tracing import argument_of, kind_of, layer_place, passes_on, source
 
 _LIMITS = {
     "relu": (0.0, inf),
@@ -206,6 +206,8 @@ class SameForAll(Rule):
         stuck = _at_the_end(sorted(zero), _looked_at(evidence))
         losses = dict(zip(evidence.steps.step, evidence.steps.loss, strict=True))
         stuck = [step for step in stuck if losses.get(step, 0.0) != 0 and math.isfinite(losses.get(step, 0.0))]
+        if any(each.dtype == "float16" for graph in graphs for each in learned(graph)):
+            stuck = []  # gradients too small for half precision are what D702 looks at
         named = False
         for seen in found.values():
             steps = [graph.step for graph, _ in seen]
@@ -230,7 +232,7 @@ class SameForAll(Rule):
         stuck_words = (
             "No parameter gets a gradient other than zero, so nothing is learned."
             if stuck
-            else "Only what is added behind it still learns, and it can learn one answer for all rows."
+            else "What stands behind it can only learn one answer for all rows."
         )
         return Finding(
             code=self.code,
@@ -307,7 +309,7 @@ def _same_for_all(
         for operation in learned(graph):
             if _is_prediction(operation):
                 same = operation.facts["low"] == operation.facts["high"] and None not in operation.facts["low"]
-                same = same and _is_of_data(graph, operation)
+                same = same and _is_of_data(graph, operation) and not _is_stretched(graph, operation)
                 seen.setdefault((operation.file, operation.line, operation.name), []).append((graph, operation, same))
     lines: set[tuple[str, int]] = set()
     for key, found in seen.items():
@@ -324,6 +326,17 @@ def _same_for_all(
 def _is_of_data(graph: StepGraph, operation: Operation) -> bool:
     """Whether it was computed from rows that differ."""
     return any(each.facts.get("differ") for each in graph.ancestors(operation))
+
+
+def _is_stretched(graph: StepGraph, operation: Operation) -> bool:
+    """Whether its prediction is one answer that was meant for all rows, and was repeated."""
+    side = operation.input_tracked.index(True) if True in operation.input_tracked else 0
+    made: Operation | str = graph.inputs_of(operation)[side] if operation.inputs else ""
+    while isinstance(made, Operation) and passes_on(made):
+        if made.input_shapes and prod(made.input_shapes[0]) < made.size:
+            return True
+        made = graph.inputs_of(made)[0]
+    return isinstance(made, str) or made.name in ("repeat", "broadcast_to", "tile", "broadcast_tensors")
 
 
 def _cause(graph: StepGraph, loss: Operation) -> Operation | None:

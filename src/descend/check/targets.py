@@ -1,5 +1,6 @@
 """D305: labels that do not fit the outputs or the loss."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import Finding, Level
 from descend.check.graph import Operation, StepGraph
-from descend.check.losses import Seen, graphs_of, learned
+from descend.check.losses import Seen, graphs_of, is_whole, learned
 from descend.check.rule import Rule
 from descend.check.tracing import passes_on
 
@@ -110,7 +111,8 @@ class WrongLabels(Rule):
         found = _listed(seen)
         signed = ends == (-1, 1)
         mended = "(y + 1) / 2" if signed else "y - 1" if ends == (1, 2) else ""
-        least = min(evidence.steps.loss, default=0.0)
+        least = min((each for each in evidence.steps.loss if math.isfinite(each)), default=0.0)
+        below = least < 0 and all(is_whole(*each) for each in seen)
         yield Finding(
             code=self.code,
             level="bug",
@@ -119,10 +121,8 @@ class WrongLabels(Rule):
             evidence={
                 "targets": found or f"{words.number(ends[0])} to {words.number(ends[1])}",
                 **(
-                    {
-                        "least loss of a step": f"{words.number(least)}: below 0, which it cannot be with targets from 0 to 1"
-                    }
-                    if least < 0
+                    {"least loss of a step": f"{words.number(least)}: with targets from 0 to 1 never below 0"}
+                    if below
                     else {}
                 ),
                 "seen in": words.steps([graph.step for graph, _ in seen]),
@@ -135,14 +135,20 @@ class WrongLabels(Rule):
     def _not_signed(self, evidence: Evidence, seen: Seen) -> Iterator[Finding]:
         zeros = sum(operation.facts["counts"][0] for _, operation in seen if operation.facts.get("counts"))
         counted = sum(operation.facts.get("counted", 0) for _, operation in seen)
-        if not zeros or not counted or not all(operation.facts.get("whole") for _, operation in seen):
+        # Beside -1 and 1 a 0 may be meant: neither of both.
+        if not zeros or ends_of(seen) != (0, 1) or not all(operation.facts.get("whole") for _, operation in seen):
             return
         graph, loss = seen[0]
+        costs = (
+            "A target that is neither counts as both: these rows are pulled both ways."
+            if loss.name == "hinge_embedding_loss"
+            else "A target of 0 takes the score out of the loss: these rows have no gradient, and only the others are learned from."
+        )
         yield Finding(
             code=self.code,
             level="bug",
             title=f"{loss.name} takes targets of -1 and 1, and {words.percent(zeros / counted)} of these are 0",
-            message="A target of 0 takes the score out of the loss: these rows have no gradient, and only the others are learned from.",
+            message=costs,
             evidence={"targets": _listed(seen), "seen in": words.steps([graph.step for graph, _ in seen])},
             where=words.place_of(evidence, loss),
             step=graph.step,

@@ -11,7 +11,19 @@ SNAPSHOT_LIMIT = 16_000_000  # bytes of tensors in one snapshot
 
 # From what cannot be worked out again to what can: with the batch, the parameters and the optimizer's state the whole step can
 # be repeated, so they come first, and the outputs of the layers come last. Gradients stand high because they are looked at most.
-KEPT_FIRST = ("loss", "batch", "before", "gradient", "outside", "mask", "drawn", "state_before", "after", "state_after", "output")
+KEPT_FIRST = (
+    "loss",
+    "batch",
+    "before",
+    "gradient",
+    "outside",
+    "mask",
+    "drawn",
+    "state_before",
+    "after",
+    "state_after",
+    "output",
+)
 
 _NAMED_IN_A_NOTE = 6
 

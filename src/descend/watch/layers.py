@@ -1,7 +1,7 @@
 """Layers that work differently while a model is trained, as one forward pass without a backward found them: dropout, batch norm."""
 
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -178,5 +178,3 @@ def _moved(part: nn.Module | None, before: Tensor) -> float | None:
     length = float(torch.linalg.vector_norm(before.float()))
     change = float(torch.linalg.vector_norm(now.float() - before.float()))
     return change / length if length > 0 else None
-
-

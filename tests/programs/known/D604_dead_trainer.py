@@ -1,4 +1,4 @@
-# arguments: shifted | expects: D604 likely line 15
+# arguments: shifted | expects: D604 likely line 15 | at most: D304 likely
 # arguments: centred | silent: D604
 # The same network on the same table: all numbers far below zero, or with their mean taken off.
 import sys

@@ -14,7 +14,7 @@ As ``facts`` of an operation that is a loss, and of a difference between somethi
 Of ``getitem``: ``index``, the least and largest of the positions that are picked out of something learned. Of a product with something
 learned: ``differ``, whether the first eight rows of the data differ at all.
 
-And as the fact ``all_zero`` for a step that is looked at in which the gradient of every parameter is exactly zero: ``leaves``, how many.
+And as the fact ``all_zero`` for a step that is looked at in which every backward pass gave gradients that are exactly zero: ``leaves``, how many.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,8 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from descend.watch.facts.moments import Collector
+from descend.watch.facts.moments import Collector, Telling
+from descend.watch.places import Place
 
 _COLUMNS = 64
 _COUNTED = 2_048  # numbers of a target
@@ -89,12 +90,24 @@ class Losses(Collector):
             return _of_index(args)
         return _of_product(args, kwargs) if name in _PRODUCTS else None
 
+    def __init__(self, tell: Telling) -> None:
+        super().__init__(tell)
+        self._zero: list[tuple[int, Place]] = []  # of the backward passes of the step that runs
+        self._other = False  # one of them gave a gradient that is not zero, or that cannot be looked at
+
     def backward_ends(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         gradients = [each.grad for each in leaves if each.grad is not None]
-        gradients = [each for each in gradients if each.layout is torch.strided]
+        known = bool(gradients) and all(each.layout is torch.strided for each in gradients)
         # The last layer's bias is the likeliest to have one.
-        if gradients and not any(bool(each.any()) for each in reversed(gradients)):
-            self.tell.fact(step, "all_zero", {"leaves": len(gradients)}, self.tell.place(frame))
+        if known and not any(bool(each.any()) for each in reversed(gradients)):
+            self._zero.append((len(gradients), self.tell.place(frame)))
+        else:
+            self._other = True
+
+    def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
+        if self._zero and not self._other:
+            self.tell.fact(step, "all_zero", {"leaves": sum(each for each, _ in self._zero)}, self._zero[0][1])
+        self._zero, self._other = [], False
 
 
 def _of_loss(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
