@@ -1,5 +1,6 @@
 # silent: D401
 """Bare tensors, taken slice by slice in a new order each epoch."""
+
 import math
 
 import torch
@@ -16,6 +17,7 @@ lr, size = 0.2, 24
 
 def log_softmax(scores):
     return scores - torch.logsumexp(scores, 1, keepdim=True)
+
 
 for epoch in range(4):
     order = torch.randperm(len(x))
