@@ -3,42 +3,30 @@
 import ast
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from descend.check import words
+from descend.check.evaluation_seen import (
+    Examined,
+    by_place,
+    graphs,
+    is_meant,
+    is_part_of_steps,
+    keeps_graph,
+    unused_passes,
+)
+from descend.check.evaluation_words import DROPOUTS, NORMS, at_work, cost, kinds_off, lost, shares, times
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level, Place
 from descend.check.graph import Operation, StepGraph
 from descend.check.rule import Rule
-from descend.record.rows import BatchRow, EvaluationRow
+from descend.record.rows import EvaluationRow
 
-_DROPOUTS = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")
-_NORMS = ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm", "LazyBatchNorm1d", "LazyBatchNorm2d")
-_WEIGHTED = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "LSTM", "GRU", *_NORMS)
+_WEIGHTED = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "LSTM", "GRU", *NORMS)
 _DROPPING = frozenset(["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"])
-_SAMPLES = 3  # passes over the same rows that show a mean over random answers is meant
 _TWICE = 2  # so often a thing has to happen that nothing but the order of the operations shows
 _BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 _WORTH_MEMORY = 1_000_000  # bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Examined:
-    """One evaluation with what was seen of it."""
-
-    row: EvaluationRow
-    seen: Mapping[str, Any]
-    batches: Sequence[BatchRow]
-
-    @property
-    def at(self) -> tuple[str, int]:
-        return self.row.file or "", self.row.line or 0
-
-    @property
-    def active(self) -> list[Mapping[str, Any]]:
-        """The layers that were at work as in training: heard, or known by their flags where nobody could listen."""
-        return list(self.seen.get("heard" if self.seen.get("listened") else "standing") or ())
 
 
 class TrainingMode(Rule):
@@ -52,9 +40,9 @@ class TrainingMode(Rule):
         if not evidence.evaluations and not evidence.operation_steps:
             raise CannotCheck("no evaluation was seen")
         found = False
-        for evaluations in _by_place(evidence).values():
+        for evaluations in by_place(evidence).values():
             faulty = [each for each in evaluations if each.active and each.seen.get("trained")]
-            if faulty and not _is_meant(evidence, evaluations):
+            if faulty and not is_meant(evidence, evaluations):
                 for finding in self._of_place(evidence, faulty, len(evaluations)):
                     found = True
                     yield finding
@@ -67,7 +55,7 @@ class TrainingMode(Rule):
             return "no evaluation was seen"
         return f"no layer worked as in training during {number:,} evaluation{'s' if number > 1 else ''}"
 
-    def _of_place(self, evidence: Evidence, faulty: Sequence[_Examined], of: int) -> Iterator[Finding]:
+    def _of_place(self, evidence: Evidence, faulty: Sequence[Examined], of: int) -> Iterator[Finding]:
         standing = [each for each in faulty if each.seen.get("training")]
         if standing:
             yield self._left_on(evidence, standing, of)
@@ -79,7 +67,7 @@ class TrainingMode(Rule):
                 yield self._not_reached(evidence, each, alone[0], len(faulty), of)
                 return
 
-    def _left_on(self, evidence: Evidence, faulty: Sequence[_Examined], of: int) -> Finding:
+    def _left_on(self, evidence: Evidence, faulty: Sequence[Examined], of: int) -> Finding:
         first = faulty[0]
         proven = first.seen.get("listened") or _are_called(evidence, first.active)
         place = evidence.place(*first.at)
@@ -89,16 +77,16 @@ class TrainingMode(Rule):
         moved = [layer["moved"] for layer in first.seen.get("standing") or () if layer.get("moved")]
         facts: dict[str, Any] = {"evaluations": f"{len(faulty):,} of {of:,} at this line"}
         if dropped:
-            facts["dropout at work"] = f"{_times(len(dropped), 'layer')}, {_shares(dropped)} of the numbers dropped"
+            facts["dropout at work"] = f"{times(len(dropped), 'layer')}, {shares(dropped)} of the numbers dropped"
         if norms:
-            facts["batch norm at work"] = _times(len(norms), "layer")
+            facts["batch norm at work"] = times(len(norms), "layer")
         if moved:
             facts["running mean moved"] = f"by {words.percent(max(moved))} in one batch"
         return Finding(
             code=self.code,
             level="bug" if proven else "likely",
-            title=f"the model is evaluated in training mode: {_at_work(dropped, norms)}",
-            message=_cost(bool(dropped), bool(norms)),
+            title=f"the model is evaluated in training mode: {at_work(dropped, norms)}",
+            message=cost(bool(dropped), bool(norms)),
             evidence=facts,
             where=place,
             step=first.row.step or None,
@@ -106,7 +94,7 @@ class TrainingMode(Rule):
         )
 
     def _not_reached(
-        self, evidence: Evidence, each: _Examined, layer: Mapping[str, Any], times: int, of: int
+        self, evidence: Evidence, each: Examined, layer: Mapping[str, Any], times: int, of: int
     ) -> Finding:
         place = evidence.place(layer["file"], layer["line"])
         is_dropout = layer["what"] == "dropout"
@@ -116,7 +104,7 @@ class TrainingMode(Rule):
             code=self.code,
             level="bug",
             title=f"{layer['what']} stays at work in evaluation mode: eval() does not reach it",
-            message=_cost(is_dropout, not is_dropout),
+            message=cost(is_dropout, not is_dropout),
             evidence=facts,
             where=place,
             step=each.row.step or None,
@@ -126,8 +114,8 @@ class TrainingMode(Rule):
     def _in_operations(self, evidence: Evidence) -> Iterator[Finding]:
         """Passes that no loss was computed from, in steps whose operations were kept: also of models without modules."""
         found: defaultdict[tuple[str, int], list[tuple[int, Operation]]] = defaultdict(list)
-        for graph in _graphs(evidence):
-            for pass_ in _unused_passes(graph):
+        for graph in graphs(evidence):
+            for pass_ in unused_passes(graph):
                 for operation in pass_:
                     if _drops(operation) and not _drops_always(evidence, operation):
                         found[operation.file, operation.line].append((graph.step, operation))
@@ -140,7 +128,7 @@ class TrainingMode(Rule):
                 code=self.code,
                 level="bug",
                 title=f"dropout is at work in passes that nothing is learned from: {words.percent(share)} of the numbers are dropped",
-                message=_cost(dropout=True, norm=False),
+                message=cost(dropout=True, norm=False),
                 evidence={"passes without a backward": f"between {words.steps(steps)}"},
                 where=evidence.place(*at),
                 step=steps[0],
@@ -190,8 +178,8 @@ class EvaluationMode(Rule):
         yield Finding(
             code=self.code,
             level=level,
-            title=f"the model is trained in evaluation mode {since}: {_kinds(kinds)} off",
-            message=_lost(kinds) + (" With parts that are frozen this may be meant." if level == "note" else ""),
+            title=f"the model is trained in evaluation mode {since}: {kinds_off(kinds)} off",
+            message=lost(kinds) + (" With parts that are frozen this may be meant." if level == "note" else ""),
             evidence=facts,
             where=place,
             step=first,
@@ -216,9 +204,9 @@ class GraphForNothing(Rule):
         if not evidence.evaluations and not evidence.operation_steps:
             raise CannotCheck("no evaluation was seen")
         found, nowhere = {}, []
-        for at, evaluations in _by_place(evidence).items():
-            faulty = [each for each in evaluations if _keeps_graph(each)]
-            if faulty and not _is_part_of_steps(evidence, evaluations):
+        for at, evaluations in by_place(evidence).items():
+            faulty = [each for each in evaluations if keeps_graph(each)]
+            if faulty and not is_part_of_steps(evidence, evaluations):
                 if at[1]:
                     found[at] = self._finding(evidence, at, faulty)
                 else:
@@ -232,27 +220,27 @@ class GraphForNothing(Rule):
         number = len(evidence.evaluations)
         return f"no graph is built in {number:,} evaluation{'s' if number != 1 else ''}"
 
-    def _finding(self, evidence: Evidence, at: tuple[str, int], faulty: Sequence[_Examined]) -> Finding:
+    def _finding(self, evidence: Evidence, at: tuple[str, int], faulty: Sequence[Examined]) -> Finding:
         passes = sum(each.row.passes for each in faulty)
         rows = max((each.batches[0].shape[0] for each in faulty if each.batches), default=0)
         seconds = sum(each.row.seconds for each in faulty)
         facts: dict[str, Any] = {
-            "forward passes": f"{passes:,}, in {_times(len(faulty), 'evaluation')}",
+            "forward passes": f"{passes:,}, in {times(len(faulty), 'evaluation')}",
             "time of these": f"{words.number(seconds)} s",
         }
         return self._note(evidence, at, passes, rows, facts, faulty[0].row.step)
 
     def _in_operations(self, evidence: Evidence) -> Iterator[Finding]:
         found: defaultdict[tuple[str, int], list[tuple[StepGraph, list[Operation]]]] = defaultdict(list)
-        for graph in _graphs(evidence):
-            for pass_ in _unused_passes(graph):
+        for graph in graphs(evidence):
+            for pass_ in unused_passes(graph):
                 last = next((each for each in reversed(pass_) if each.tracked), None)
                 if last is not None:
                     found[last.file, last.line].append((graph, pass_))
         for at, each in found.items():
             if len(each) >= _TWICE:
                 rows = each[0][1][0].shape[0] if each[0][1][0].shape else 0
-                facts = {"forward passes": f"{len(each):,} in {len(_graphs(evidence)):,} steps looked at"}
+                facts = {"forward passes": f"{len(each):,} in {len(graphs(evidence)):,} steps looked at"}
                 yield self._note(evidence, at, len(each), rows, facts, each[0][0].step)
                 return
 
@@ -279,70 +267,6 @@ class GraphForNothing(Rule):
             step=step or None,
             fix="with torch.no_grad():   # around the evaluation",
         )
-
-
-def _by_place(evidence: Evidence) -> dict[tuple[str, int], list[_Examined]]:
-    """The evaluations of each line, without those before the first step."""
-    seen = {row.values.get("number"): row.values for row in evidence.facts("evaluation")}
-    batches: defaultdict[int, list[BatchRow]] = defaultdict(list)
-    for row in evidence.batches:
-        if row.evaluation:
-            batches[row.evaluation].append(row)
-    found: defaultdict[tuple[str, int], list[_Examined]] = defaultdict(list)
-    for each in evidence.evaluations:
-        examined = _Examined(each, seen.get(each.number, {}), batches.get(each.number, ()))
-        found[examined.at].append(examined)
-    return {at: every for at, every in found.items() if any(each.row.step for each in every)}
-
-
-def _is_meant(evidence: Evidence, evaluations: Sequence[_Examined]) -> bool:
-    """Whether layers may be at work on purpose: a mean over random answers, statistics worked out anew, a part of the steps."""
-    if any(each.seen.get("recalibrates") or _repeats(each) for each in evaluations):
-        return True
-    again = Counter(each.row.step for each in evaluations if each.batches)
-    if again and max(again.values()) >= _SAMPLES and _are_the_same_rows(evaluations):
-        return True
-    if all(not each.seen.get("apart") and each.row.gradients for each in evaluations):
-        return True  # what they led to may be trained on later
-    in_the_middle = len(evaluations) == 1 and not evaluations[0].seen.get("apart")
-    if in_the_middle and evaluations[0].row.step < len(evidence.steps) and evaluations[0].row.passes == 1:
-        return True  # rather the first of passes that belong to the steps from here on
-    return _takes_turns(evidence) or _is_part_of_steps(evidence, evaluations)
-
-
-def _repeats(each: _Examined) -> bool:
-    """The same rows again and again in one evaluation."""
-    if each.row.passes >= _SAMPLES and each.seen.get("same", 0) >= _SAMPLES:
-        return True
-    again = Counter(batch.fingerprints for batch in each.batches if batch.fingerprints)
-    if again and max(again.values()) >= _SAMPLES:
-        return True
-    rows = each.batches[0].fingerprints if each.batches else ()
-    return len(rows) >= _SAMPLES and len(set(rows)) * _SAMPLES <= len(rows)
-
-
-def _are_the_same_rows(evaluations: Sequence[_Examined]) -> bool:
-    by_step: defaultdict[int, list[tuple[int, ...]]] = defaultdict(list)
-    for each in evaluations:
-        if each.batches:
-            by_step[each.row.step].append(tuple(each.batches[0].fingerprints))
-    return any(max(Counter(rows).values()) >= _SAMPLES for rows in by_step.values())
-
-
-def _takes_turns(evidence: Evidence) -> bool:
-    """Whether several models are trained in turn, as the halves of a GAN: then a pass of one may serve the other."""
-    return any(len(each.get("turns") or ()) > 1 for each in evidence.report.get("trainings") or ())
-
-
-def _is_part_of_steps(evidence: Evidence, evaluations: Sequence[_Examined]) -> bool:
-    """Whether these passes come once before each step and never after the last: a second batch of the step, not an evaluation."""
-    steps = sorted({each.row.step for each in evaluations})
-    in_a_row = len(steps) >= _SAMPLES and steps[0] == 0 and steps[-1] - steps[0] == len(steps) - 1
-    return in_a_row and steps[-1] < len(evidence.steps)
-
-
-def _keeps_graph(each: _Examined) -> bool:
-    return each.row.gradients and each.row.step > 0 and bool(each.seen.get("apart")) and bool(each.seen.get("trained"))
 
 
 def _are_called(evidence: Evidence, active: Sequence[Mapping[str, Any]]) -> bool:
@@ -383,35 +307,9 @@ def _drops(operation: Operation) -> bool:
     return operation.constant(2, "training", operation.constant(2, "train", True)) is True and share > 0
 
 
-def _graphs(evidence: Evidence) -> list[StepGraph]:
-    return [evidence.graph(step) for step in evidence.operation_steps[:20]]
-
-
-def _unused_passes(graph: StepGraph) -> list[list[Operation]]:
-    """Forward passes of the step's own parameters that its losses were not computed from; each in order."""
-    used = {each.index for each in graph.forward}
-    trained = {name for each in graph.forward for name in each.inputs if isinstance(name, str) and _is_named(name)}
-    if not trained:
-        return []
-    found = []
-    for end in graph:
-        if end.index in used or end.name == "backward" or end.name.endswith("_") or graph.users_of(end):
-            continue
-        before = [*reversed(graph.ancestors(end)), end]
-        names = {name for each in before for name in each.inputs if isinstance(name, str) and _is_named(name)}
-        apart = not any(each.index in used for each in before)
-        if apart and names and names <= trained and any(each.name == "backward" for each in graph):
-            found.append(before)
-    return found
-
-
-def _is_named(name: str) -> bool:
-    return not name.startswith("outside.") and not name.endswith(".grad")
-
-
 def _memory(evidence: Evidence, rows: int) -> float:
     """Bytes that autograd keeps of a forward pass over so many rows, by what it kept in the first step."""
-    for graph in _graphs(evidence)[:1]:
+    for graph in graphs(evidence)[:1]:
         kept = sum(each.size * _BYTES.get(each.dtype, 4) for each in graph.forward if each.tracked)
         batch = next((row.shape[0] for row in evidence.batches if row.step == graph.step and not row.evaluation), 0)
         return kept / batch * rows if batch else 0.0
@@ -423,7 +321,7 @@ def _modes(evidence: Evidence) -> dict[int, dict[tuple[str, str], bool]]:
     found: dict[int, dict[tuple[str, str], bool]] = {}
     idle = _idle_dropouts(evidence)
     for row in evidence.calls:
-        if row.class_name in _DROPOUTS + _NORMS and row.module not in idle and row.step <= len(evidence.steps):
+        if row.class_name in DROPOUTS + NORMS and row.module not in idle and row.step <= len(evidence.steps):
             layers = found.setdefault(row.step, {})
             key = (row.module, row.class_name)
             layers[key] = layers.get(key, False) or row.training
@@ -432,7 +330,7 @@ def _modes(evidence: Evidence) -> dict[int, dict[tuple[str, str], bool]]:
 
 def _idle_dropouts(evidence: Evidence) -> set[str]:
     """Dropout layers that drop nothing (p 0), by name."""
-    rows = [each for graph in _graphs(evidence)[:2] for each in graph.named(*_DROPPING)]
+    rows = [each for graph in graphs(evidence)[:2] for each in graph.named(*_DROPPING)]
     return {each.module for each in rows if each.module and each.constant(1, "p", 0.5) == 0}
 
 
@@ -472,48 +370,6 @@ def _forward_place(evidence: Evidence, step: int) -> Place | None:
         if row.step == step and row.phase == "forward":
             return evidence.place(row.file, row.line)
     return next((evidence.place(row.file, row.line) for row in evidence.phases if row.phase == "forward"), None)
-
-
-def _kinds(kinds: Mapping[str, int]) -> str:
-    dropout, norm = any(kind in _DROPOUTS for kind in kinds), any(kind in _NORMS for kind in kinds)
-    said = [name for name, there in (("dropout", dropout), ("batch norm", norm)) if there]
-    return f"{' and '.join(said)} {'are' if len(said) > 1 else 'is'}"
-
-
-def _lost(kinds: Mapping[str, int]) -> str:
-    said = []
-    if any(kind in _DROPOUTS for kind in kinds):
-        said.append("Dropout drops nothing, so nothing holds the model back from learning its rows by heart.")
-    if any(kind in _NORMS for kind in kinds):
-        said.append("Batch norm goes on with old running statistics and no longer learns those of the data.")
-    return " ".join(said)
-
-
-def _at_work(dropped: Sequence[float], norms: Sequence[Any]) -> str:
-    said = [f"dropout drops {_shares(dropped)} of the numbers"] if dropped else []
-    said += ["batch norm goes by each batch of its own"] if norms else []
-    return ", ".join(said)
-
-
-def _shares(dropped: Sequence[float]) -> str:
-    every = sorted(set(dropped))
-    return words.percent(every[0]) if len(every) == 1 else f"{words.percent(every[0])} to {words.percent(every[-1])}"
-
-
-def _cost(dropout: bool, norm: bool) -> str:
-    said = []
-    if dropout:
-        said.append("What comes out is the figure of a thinned model, and another one at each call.")
-    if norm:
-        said.append(
-            "Batch norm takes mean and variance from the evaluation's own batch, so the figure depends on which rows stand together, "
-            "and its running statistics follow the evaluation rows: the model is changed by being looked at."
-        )
-    return " ".join(said)
-
-
-def _times(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' if number > 1 else ''}"
 
 
 RULES: tuple[type[Rule], ...] = (TrainingMode, EvaluationMode, GraphForNothing)

@@ -147,7 +147,7 @@ class ValueRead:
     """A number that the script took out of a tensor."""
 
     step: int
-    how: str  # "item", "float" or "tolist"
+    how: str  # "item", "float", "int" or "tolist"
     value: float
     tensor: str  # "loss", the name of a parameter, or ""
     place: tuple[str, int]

@@ -163,7 +163,7 @@ CREATE TABLE printed (
 CREATE TABLE reads (
     number INTEGER PRIMARY KEY,        -- counted from 1, over all reads
     step   INTEGER NOT NULL,
-    how    TEXT NOT NULL,              -- item, float, tolist
+    how    TEXT NOT NULL,              -- item, float, int, tolist
     value  REAL,                       -- NULL is NaN
     tensor TEXT NOT NULL,              -- loss, the name of a parameter, or ''
     file   TEXT,

@@ -69,6 +69,10 @@ class Reads:
         rows = [each.as_json(place) for place, each in lines.items()]
         return [Fact(step, "figures", {"number": number, "lines": rows})] if rows else []
 
+    def forget(self) -> None:
+        """What was read so far belongs to a step."""
+        self._evaluation.clear()
+
     def _sum_up(self, number: float, place: Place) -> None:
         tracker = self.observer.tracker()
         if tracker is None or not (tracker.passes.is_open or tracker.waiting) or tracker.pending:
@@ -197,4 +201,9 @@ def starting(observer: "Observer", original: Callable[[BaseProcess], None]) -> C
     return start
 
 
-READERS = ((torch.Tensor, "item", "item"), (torch.Tensor, "tolist", "tolist"), (torch.Tensor, "__float__", "float"))
+READERS = (
+    (torch.Tensor, "item", "item"),
+    (torch.Tensor, "tolist", "tolist"),
+    (torch.Tensor, "__float__", "float"),
+    (torch.Tensor, "__int__", "int"),
+)

@@ -215,6 +215,7 @@ class Tracker(QuickSteps):
         if self.passes.is_open:
             self.started = max(self.started or 0.0, ended, self.passes.last_ended)
             self.observer.tell_evaluation(self.passes)
+        self.observer.reads.forget()
 
     @hidden
     def after_backward(self, one: Backward, tensors: Any, inputs: Any, returned: Any, frame: FrameType | None) -> None:

@@ -143,6 +143,10 @@ class Modules(Collector):
                 tensor = part.tensor()
                 if tensor is not None:
                     part.held, part.reached, part.moved = self._optimizers.about(tensor)
+                    name = self.tell.names.name_of(
+                        tensor
+                    )  # as the operations call it, with the variable where there are several
+                    part.name = part.name if not name or name.startswith("unnamed") else name
 
 
 def _as_json(part: _Part) -> dict[str, Any]:
