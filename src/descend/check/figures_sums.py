@@ -149,13 +149,13 @@ def _read(each: dict[str, Any]) -> Sums:
     count = int(each["count"])
     return Sums(
         count,
-        float(each["total"]),
-        float(each["weighted"]),
+        _number(each["total"]),
+        _number(each["weighted"]),
         int(each["rows"]),
         int(each["first_rows"]),
         int(each["last_rows"]),
         float("nan"),
-        float(each["last"]),
+        _number(each["last"]),
     )
 
 
@@ -187,3 +187,8 @@ def _is_mean(evidence: Evidence) -> bool:
         loss.name == "mean" or (loss.name in _MEANS and loss.constants.get("reduction", "mean") == "mean")
         for loss in made
     )
+
+
+def _number(value: float | None) -> float:
+    """A number as the record has it: NaN is None there."""
+    return float("nan") if value is None else float(value)
