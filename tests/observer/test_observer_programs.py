@@ -427,6 +427,39 @@ def test_a_compiled_model_gives_no_warning_and_keeps_its_names(watch):
     assert seen.names == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
 
 
+class Talking(Net):
+    """Its forward pass is compiled in two parts, for what lies between cannot be compiled."""
+
+    def forward(self, x):
+        hidden = self.fc1(x)
+        torch._dynamo.graph_break()
+        return self.fc2(torch.relu(hidden))
+
+
+def compiled_in_parts():
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    model = Talking()
+    x, y = torch.randn(20, 6), torch.randint(0, 3, (20,))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss_of = torch.compile(lambda: F.cross_entropy(model(x), y), backend="eager")
+    losses = []
+    for _ in range(12):
+        optimizer.zero_grad()
+        loss = loss_of()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return {"losses": losses, "frames": dict(torch._dynamo.utils.counters["frames"])}
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler's own, with and without us
+def test_the_compiler_compiles_what_it_would_compile_without_us(watch):
+    seen = watch(compiled_in_parts)
+    assert seen.result["frames"]["total"] > 2
+    assert seen.losses == seen.result["losses"]
+
+
 class Counting(TorchFunctionMode):
     def __init__(self):
         super().__init__()

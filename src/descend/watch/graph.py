@@ -70,7 +70,7 @@ def leaves_of(tensors: Any, inputs: Any) -> list[Tensor]:
     """The leaf tensors that the backward pass reaches: ``inputs`` where they are given, else those at the graph's end."""
     if inputs is not None:
         given = [plain(tensor) for tensor in tensors_of(inputs)]
-        return [tensor for tensor in given if tensor.grad_fn is None]
+        return [tensor for tensor in given if is_leaf(tensor)]
     leaves: dict[int, Tensor] = {}
     waiting: list[Any] = []
     for tensor in tensors_of(tensors):

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 from torch.multiprocessing.reductions import StorageWeakRef
 
 
@@ -43,9 +44,11 @@ class Makers:
 
 
 def tensors_in(value: Any, depth: int = 3) -> Iterator[Tensor]:
-    """The tensors of an argument or an output: itself, or those in its lists, tuples and dictionaries."""
+    """The tensors of an argument or an output: itself, or those in its lists, tuples and dictionaries. One that has no shape yet,
+    a parameter of a lazy module, is left out."""
     if isinstance(value, Tensor):
-        yield value
+        if not is_lazy(value):
+            yield value
     elif depth and isinstance(value, list | tuple):
         for each in value:
             yield from tensors_in(each, depth - 1)
@@ -59,7 +62,7 @@ def changed_in_place(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     changed: list[Tensor] = list(tensors_in(kwargs["out"])) if kwargs.get("out") is not None else []
     if name.startswith("_foreach_") and name.endswith("_") and args:
         changed += tensors_in(args[0])
-    elif args and isinstance(args[0], Tensor):
+    elif args and isinstance(args[0], Tensor) and not is_lazy(args[0]):
         first = args[0]
         if name.endswith(("_", "setitem", "data.set")) or (output is first and _inplace(args, kwargs)):
             changed.append(first)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from descend.watch.batches import tensors_in
-from descend.watch.graph import has_graph
+from descend.watch.graph import has_graph, is_leaf
 from descend.watch.quiet import hidden, torchs_own
 
 if TYPE_CHECKING:
@@ -186,6 +186,6 @@ class Marks(TorchFunctionMode):
 
     def _is_parameter(self, target: Tensor) -> bool:
         known = [leaf for one in self.steps.pending for leaf in one.leaves]
-        if target.is_leaf and target.requires_grad:
+        if target.requires_grad and is_leaf(target):
             return True
         return any(leaf.data_ptr() == target.data_ptr() for leaf in known if leaf.layout == torch.strided)

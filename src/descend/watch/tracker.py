@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from descend.watch.backward import Backward
 from descend.watch.batches import LoaderPass, rows_in, tensors_in
 from descend.watch.function_mode import tap
-from descend.watch.graph import leaves_of, tensors_of
+from descend.watch.graph import has_graph, leaves_of, tensors_of
 from descend.watch.passes import Pass
 from descend.watch.places import NOWHERE
 from descend.watch.quick import QuickSteps
@@ -130,7 +130,7 @@ class Tracker(QuickSteps):
                 if isinstance(output, Tensor) and not self.updated and not detail.timeline.in_tail:
                     detail.batch.guess(tensors_in(args))
                     place = self.observer.places.place(frame)
-                    detail.timeline.operation(one, ended, place, id(output), gradient=output.grad_fn is not None)
+                    detail.timeline.operation(one, ended, place, id(output), gradient=has_graph(output))
                     detail.timeline.resume()
             return
         one.ended = ended

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
 
+from descend.watch.uncompiled import leave_uncompiled
+
 if TYPE_CHECKING:
     from descend.watch.observer import Local, Observer
 
@@ -258,6 +260,7 @@ def compile(observer: "Observer", original: Callable[..., Any]) -> Callable[...,
 
     @functools.wraps(original)
     def compile(*args: Any, **kwargs: Any) -> Any:
+        leave_uncompiled()
         observer.compiler_used()
         return original(*args, **kwargs)
 

@@ -33,6 +33,7 @@ from descend.watch.facts.loaders import KnownLoader, Loaders
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.origins import Origin, Origins
 from descend.watch.facts.summaries import KnownSet, tell_sets
+from descend.watch.graph import is_leaf
 from descend.watch.places import Place
 from descend.watch.variables import variables_of
 
@@ -156,7 +157,7 @@ class Data(Collector):
         found = []
         given = self._given(loss)
         for name, tensor in _variables(self.tell, frame):
-            if not tensor.requires_grad and tensor.grad_fn is None and (count := _not_finite(tensor)):
+            if not tensor.requires_grad and (count := _not_finite(tensor)):
                 rows = tensor.detach().reshape(len(tensor), -1) if tensor.ndim else tensor.reshape(1, 1)
                 broken = int((~torch.isfinite(rows)).any(1).sum())
                 batch = name in self._names if given[0] is None else any(tensor is each for each in given)
@@ -173,7 +174,7 @@ class Data(Collector):
     def _used(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Tensor) -> None:
         """Something learned was computed: of what was given to it, the first is the input, and the last the target."""
         inputs = tensors_in([args, kwargs])
-        learned = [each for each in inputs if each.requires_grad and not each.is_leaf]
+        learned = [each for each in inputs if each.requires_grad and not is_leaf(each)]
         uses = [self._uses_of(each) for each in learned]
         if None in uses:
             return  # computed before this step, from what nobody knows
@@ -295,7 +296,7 @@ class Data(Collector):
             if tensor is own or tensor is x or not alike or len(tensor) < 4 or tensor.requires_grad:
                 continue
             origin = self._origins.of(tensor)
-            if name in self._names or tensor.grad_fn is not None or (origin is not None and origin.source() is own):
+            if name in self._names or (origin is not None and origin.source() is own):
                 continue
             known = self._set_of_tensor(tensor, "beside", name)
             if known is not None and known.role == "beside":

@@ -22,6 +22,7 @@ from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.origins import Origins
 from descend.watch.facts.readings import floors
 from descend.watch.facts.walk import nodes_of, saved
+from descend.watch.graph import is_leaf
 from descend.watch.identity import tensors_in
 from descend.watch.places import NOWHERE, Place
 from descend.watch.variables import variables_of
@@ -257,7 +258,7 @@ class Layouts(Collector):
                 if self._known(each) is None and (target := self._whole(each, known)) is not None:
                     self._met(known.exchange, target, self._names_in(sys._getframe(1)))
         for made in tensors_in(output):
-            if not made.ndim or (made.is_leaf and made.requires_grad):
+            if not made.ndim or (made.requires_grad and is_leaf(made)):
                 continue
             if name in _TAKES_ROWS and known.tensor() is given[0]:
                 if made.ndim == given[0].ndim or len(made) == known.rows:  # a column of all rows is one too
