@@ -25,7 +25,7 @@ def leave_uncompiled() -> None:
 
     if not hasattr(eval_frame, "set_code_exec_strategy"):
         return
-    action, strategy = eval_frame._FrameAction, eval_frame._FrameExecStrategy
+    action, strategy = eval_frame._FrameAction, eval_frame._FrameExecStrategy  # noqa: SLF001 - there are no public names
     past_it, past_all = strategy(action.SKIP, action.DEFAULT), strategy(action.SKIP, action.SKIP)
     for name, module in tuple(sys.modules.items()):
         if name.startswith(_ROOMS):
@@ -44,8 +44,8 @@ def _codes_in(members: Mapping[str, Any], module: str) -> Iterator[CodeType]:
             given = [member.__func__]
         else:
             given = [member]
-        for function in given:
-            function = inspect.unwrap(function) if function is not None else None
+        for each in given:
+            function = inspect.unwrap(each) if each is not None else None
             if isinstance(function, FunctionType) and function.__module__ == module:
                 yield from _nested(function.__code__)
 
