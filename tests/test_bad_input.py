@@ -191,7 +191,12 @@ def test_a_disk_that_fills_up_on_the_way_leaves_the_model(monkeypatch):
     with descend.Run("runs/arrays-1").record() as record:
         assert record.status == "failed"
         assert len(record.steps().step) == 5
-    assert files(Path("runs/arrays-1")) == ["record.sqlite", "tensors", "tensors/step-1.safetensors"]
+    assert files(Path("runs/arrays-1")) == [
+        "data.safetensors",
+        "record.sqlite",
+        "tensors",
+        "tensors/step-1.safetensors",
+    ]
 
 
 @pytest.mark.parametrize(

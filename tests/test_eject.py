@@ -80,6 +80,11 @@ def stack(n_in, n_out, /):
     return nn.Sequential(nn.Linear(n_in, 9), nn.Tanh(), nn.Linear(9, n_out))
 
 
+class Flat(nn.Sequential):
+    def __init__(self, n_in, n_out):
+        super().__init__(nn.Flatten(), nn.Linear(n_in, 9), nn.ReLU(), nn.Linear(9, n_out))
+
+
 made = nn.Sequential(nn.Linear(7, 5), nn.Dropout(0.1), nn.GELU(), nn.Linear(5, 3))
 """
 
@@ -258,7 +263,7 @@ def test_what_else_a_recipe_can_ask_for(gradients, data, options):
     assert_repeats(run)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_recipe_is_repeated(data):
     drawn = {
@@ -310,12 +315,40 @@ def test_initial_values_of_a_model_from_a_file():
     assert_repeats(train(DATA["classes"], model="nets.py:stack", initial="xavier"))
 
 
-def test_the_fullest_script_is_still_short():
-    options = {"accumulate": 3, "clip": 1.0, "validation": 0.2, "early_stopping": 2, "test": TEST_ROWS["classes"]}
-    sgd = {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1, "schedule": "plateau"}
-    assert_repeats(train(DATA["classes"], model="nets.py:Net", **options, **sgd))
-    one_cycle = {"schedule": "one-cycle", "optimizer": "adamw", "weight_decay": 0.1}
-    assert_repeats(train(DATA["classes"], initial="normal", **options, **one_cycle, sizes=[8, 8, 8, 8]))
+FULLEST = {"accumulate": 3, "clip": 1.0, "validation": 0.2, "early_stopping": 2}
+NESTEROV = {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
+
+
+@pytest.mark.parametrize("data", ["classes", "images"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "nets.py:Net", "schedule": "plateau", **NESTEROV},
+        {"model": "nets.py:Flat", "initial": "normal", "schedule": "one-cycle", "epochs": 45, **NESTEROV},
+        {"initial": "normal", "schedule": "one-cycle", "optimizer": "adamw", "weight_decay": 0.1, "sizes": [8] * 4},
+    ],
+    ids=["Net", "Flat", "deep"],
+)
+def test_the_fullest_script_is_still_short(options, data):
+    if options.get("model") == "nets.py:Net" and data == "images":
+        pytest.skip("it takes rows of columns")
+    assert_repeats(train(DATA[data], **FULLEST, test=TEST_ROWS[data], batch_size=12, shuffle=False, **options))
+
+
+def test_the_fullest_script_of_all_is_repeated_with_its_lines_drawn_together():
+    """MNIST takes a function to be read, and a module ready made with lazy layers the most lines to be made."""
+    most = {**FULLEST, **NESTEROV, "schedule": "one-cycle", "epochs": 2, "batch_size": 20_000, "shuffle": False}
+    run = train("mnist", model="nets.py:Flat", initial="normal", loss="nll", gradients="by-hand", **most)
+    text = assert_repeats(run)
+    assert "seed, epochs, batch_size, highest_rate = 0, 2, 20000, 0.05" in text
+    assert "\n\n\n" not in text
+
+
+@pytest.mark.parametrize("options", [{"clip": None, "accumulate": 1}, {"initial": "xavier", "schedule": "step", "schedule_every": 40}], ids=str)
+def test_rows_are_read_from_the_file_where_writing_them_out_would_be_too_long(options):
+    full = {**FULLEST, **NESTEROV, "epochs": 100, "early_stopping": 99, "batch_size": 3}
+    text = assert_repeats(train((X[:12, :2], ONE[:12]), **{**full, **options}))
+    assert ("torch.frombuffer(content" in text) == ("schedule" in options)
 
 
 # In a process of its own

@@ -1,6 +1,5 @@
 """``--fast`` over torchvision's data sets: the bits of PIL, ToTensor, Normalize and collate, picture by picture."""
 
-import subprocess
 import sys
 import warnings
 from importlib import import_module
@@ -18,27 +17,12 @@ ROWS = 41
 
 
 @pytest.fixture(scope="module")
-def vision(tmp_path_factory):
-    """torchvision, where it is installed or can be; beside a CPU build of torch it imports only when torch lets its
-    registrations pass for operators that are not there.
+def vision(torchvision_folder):
+    """torchvision; beside a CPU build of torch it imports only when torch lets its registrations pass for operators that are
+    not there.
     """
     if find_spec("torchvision") is None:
-        target = str(tmp_path_factory.mktemp("torchvision"))
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--target",
-            target,
-            "torchvision==0.28.0",
-        ]
-        done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode:
-            pytest.skip(f"torchvision is not installed, and pip cannot install it here: {done.stderr.strip()[-200:]}")
-        sys.path.append(target)
+        sys.path.append(str(torchvision_folder))
     plain = torch.library.register_fake
 
     def register(name, *given, **named):

@@ -120,7 +120,8 @@ def test_phases_point_at_the_lines_that_did_the_work(settings):
     called |= {"update": "engine.update(", "zero": "engine.zero("}
     with run.record() as record:
         rows = record.phases()
-        assert record.sources() == {step_room.__file__: Path(step_room.__file__).read_text(encoding="utf-8")}
+        files = {step_room.__file__, *((str(Path("net.py").resolve()),) if "model" in settings else ())}
+        assert record.sources() == {file: Path(file).read_text(encoding="utf-8") for file in files}
     steps = sorted({row.step for row in rows})
     assert steps == [step for step in range(1, 121) if sampling.is_sampled(step)]
     assert [row.phase for row in rows] == list(PHASES) * len(steps)

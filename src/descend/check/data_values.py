@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 from descend.check import words
+from descend.check.broken import first_broken
 from descend.check.data_facts import Values, given, loaders, name_of, place_of_set, place_of_variable, sets
 from descend.check.evidence import Evidence
 from descend.check.finding import Finding, Place
@@ -66,6 +67,9 @@ class BrokenValues(Rule):
             count = sum(row.values["not_finite"])
             gradients = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.gradient)]
             before = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.value)]
+            broken = first_broken(evidence, row.step, bad_data=True)
+            if broken is not None and broken[2] == "operation":
+                continue  # the batch was finite, and a computation made it what it is: that is D701
             if count and gradients and not before:
                 yield Finding(
                     code=self.code,

@@ -16,6 +16,7 @@ _SHRINK = 2.0
 _LEVELS = 13  # down to 2.4e-6: below that rounding is all there is
 _LEAST_LEVELS = 4
 _SMALLEST_MAGNITUDE = 1e-3  # weights all smaller than that still act on inputs of ordinary size
+_SAME = 0.1  # of a kink: how far two estimates of it may differ
 _GOOD_ENOUGH = 1e-10  # relative error at which no smaller step is tried
 _NOISE = 64 * 2.0**-52  # what rounding may do to a value of the function, as a share of it
 
@@ -116,11 +117,19 @@ class _Table:
         return self.error <= _GOOD_ENOUGH * max(abs(self.best), self.noise(1.0))
 
     def has_kink(self) -> bool:
-        """A smooth function's slopes from both sides meet in proportion to the step; at a kink they stay apart."""
+        """A smooth function's slopes from both sides meet in proportion to the step; at a kink they stay apart.
+
+        Where the function bends as well, it is what the gap comes to at a step of 0 that tells: the same from every pair of steps.
+        """
         if len(self.gaps) < _LEAST_LEVELS:
             return False
-        (wide, first, _), (narrow, last, clear) = self.gaps[-3], self.gaps[-1]
-        return clear and abs(last) > abs(first) * math.sqrt(narrow / wide) and last * first > 0
+        (wide, first, _), (middle, second, _), (narrow, last, clear) = self.gaps[-3:]
+        if clear and abs(last) > abs(first) * math.sqrt(narrow / wide) and last * first > 0:
+            return True
+        before = (wide * second - middle * first) / (wide - middle)
+        now = (middle * last - narrow * second) / (middle - narrow)
+        noise = 4 * (middle * self.noise(narrow) + narrow * self.noise(middle)) / (middle - narrow)
+        return abs(now) > 4 * noise and abs(now - before) < _SAME * abs(now)
 
     def result(self) -> Difference:
         kink = self.has_kink()

@@ -253,25 +253,22 @@ def _initial(how: str, layers: Sequence[str]) -> list[str]:
 
 
 def _user(facts: Facts, user: UserModel) -> list[str]:
-    lines = []
     drawn = facts.recipe.initial != "default"
-    if user.ready_made or drawn:
-        lines.append("state = torch.get_rng_state()")
+    made = f"model = {user.call}"
     if user.ready_made:
-        lines.append(f"from {user.path.stem} import {user.name}  # here, where random numbers begin")
-    lines.append(f"model = {user.call}" if user.call != "model" else "")
+        made = f"from {user.path.stem} import {user.name}{'' if user.name == 'model' else ' as model'}"
+    lines = [made]
     if user.ready_made or drawn:
-        lines.append("torch.set_rng_state(state)  # what was drawn until here counts for nothing")
+        lines = ["with torch.random.fork_rng(devices=[]):  # what is drawn in here counts for nothing", f"    {made}"]
+    if user.lazy or drawn:
+        lines.append("with torch.no_grad():")
     if user.lazy:
         example = ", ".join(map(str, (1, *facts.feature_shape)))
-        lines += [
-            "with torch.no_grad():",
-            f"    model.eval()(torch.zeros({example}))  # its lazy layers take their sizes from it",
-        ]
+        lines.append(f"    model.eval()(torch.zeros({example}))  # its lazy layers take their sizes from it")
     if drawn:
         walk = ["for layer in model.modules():", "    if isinstance(layer, nn.Linear):"]
-        lines += ["with torch.no_grad():", *_initial(facts.recipe.initial, walk)]
-    return [line for line in lines if line]
+        lines += _initial(facts.recipe.initial, walk)
+    return lines
 
 
 def _optimizer(facts: Facts) -> list[str]:

@@ -18,8 +18,8 @@ _LONGEST_LINE = 100
 _READ_IDX = '''
 def read(name, header):
     """The bytes of one of MNIST's files behind its header."""
-    with gzip.open(folder / name) as file:
-        return torch.frombuffer(bytearray(file.read()), dtype=torch.uint8, offset=header)
+    content = gzip.decompress((folder / name).read_bytes())
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header)
 
 '''
 
@@ -42,12 +42,12 @@ def builtin_rows(recipe: Recipe) -> list[str]:
             return ["# Hours studied and exam score of five students", *_written_out(builtin.load("scores"))]
 
 
-def array_rows(dataset: Dataset, starts: Mapping[str, int], rows_file: str) -> list[str]:
+def array_rows(dataset: Dataset, starts: Mapping[str, int], rows_file: str, *, brief: bool = False) -> list[str]:
     """Lines that write out the rows of small arrays, or read them from ``rows_file``: a name beside the script, or a path.
 
-    starts: the byte of the file at which each tensor begins.
+    starts: the byte of the file at which each tensor begins. brief: they are read from the file, however few they are.
     """
-    if dataset.test is None and len(dataset.train) <= MOST_ROWS_WRITTEN:
+    if not brief and dataset.test is None and len(dataset.train) <= MOST_ROWS_WRITTEN:
         lines = ["# The rows to learn from", *_written_out(dataset)]
         if len(lines) <= MOST_LINES_WRITTEN and max(map(len, lines)) <= LONGEST_LINE:
             return lines
@@ -58,8 +58,11 @@ def rest_lines(facts: Facts, held: int) -> list[str]:
     """Lines that bring the rows to the form the loss takes, hold some back to choose by, and move them to the device."""
     lines = []
     if facts.recipe.loss == "binary-cross-entropy":
-        lines += ["# Class ids as a column of 0.0 and 1.0"]
-        lines += [f"y_{part} = y_{part}.unsqueeze(1).float()" for part in facts.parts if part != "validation"]
+        lines += [
+            f"y_{part} = y_{part}.unsqueeze(1).float()  # class ids as a column of 0.0 and 1.0"
+            for part in facts.parts
+            if part != "validation"
+        ]
     if held:
         lines += [
             "# The rows to choose the best epoch by, kept apart from those to learn from; drawn from the seed",
@@ -157,13 +160,11 @@ def _numbers(tensor: Tensor) -> str:
 
 
 def shortest(tensor: Tensor) -> str:
-    """The fewest digits that ``torch.tensor`` reads back as the same float32."""
+    """The shortest text that ``torch.tensor`` reads back as the same float32: of few digits, unless these need more zeros."""
     number = float(tensor)
-    for digits in range(1, 17):
-        text = repr(float(f"{number:.{digits}g}"))
-        if torch.equal(torch.tensor(float(text), dtype=torch.float32), tensor):
-            return text
-    return repr(number)
+    texts = (repr(float(f"{number:.{digits}g}")) for digits in range(1, 17))
+    same = (text for text in texts if torch.equal(torch.tensor(float(text), dtype=torch.float32), tensor))
+    return min(next(same, repr(number)), repr(number), key=len)
 
 
 def _shape(tensor: Tensor) -> str:

@@ -24,6 +24,7 @@ from descend.train.losses import LOSSES
 from descend.train.prepare import describe, rows_held
 from descend.train.recipe import Recipe
 
+MOST_LINES = 119  # of a script: more is no page that somebody reads
 _ENDED = {
     "interrupted": "The run was interrupted after step {steps:,}; the script goes on to the end.",
     "died": "The run died after step {steps:,}; the script goes on to the end.",
@@ -60,24 +61,41 @@ def eject(info: RunInfo, sources: Mapping[str, str], steps: int, *, rows_file: s
         user=user,
     )
     place = rows_file or str((info.path / KEPT_ROWS).resolve())
-    rows = builtin_rows(recipe) if dataset is None else array_rows(dataset, starts(info.path), place)
-    body = [
-        *settings_lines(facts),
-        *rows,
-        *rest_lines(facts, held),
-        *model_lines(facts),
-        *rate_lines(facts),
-        *examine_lines(facts),
-        *loop_lines(facts),
-    ]
-    text = _spaced(body)
-    return "\n".join([*_docstring(info, user, steps), "", *_imports(text, user), "", text, ""])
+
+    def written(*, brief: bool) -> str:
+        body = [
+            *settings_lines(facts, brief=brief),
+            *(
+                builtin_rows(recipe)
+                if dataset is None
+                else array_rows(dataset, starts(info.path), place, brief=brief)
+            ),
+            *rest_lines(facts, held),
+            *model_lines(facts),
+            *rate_lines(facts),
+            *examine_lines(facts),
+            *loop_lines(facts),
+        ]
+        text = _spaced(body)
+        return "\n".join([*_docstring(info, user, steps), "", *_imports(text, user), "", text, ""])
+
+    text = written(brief=False)
+    return text if text.count("\n") <= MOST_LINES else _closer(written(brief=True))
 
 
 def _spaced(lines: Sequence[str]) -> str:
     """The lines with two empty ones before and after every function, and never more."""
     text = re.sub(r"\n+(?=def )", "\n\n\n", "\n".join(lines))
     return re.sub(r"\n{4,}", "\n\n\n", text)
+
+
+def _closer(text: str) -> str:
+    """A long script with fewer empty lines: as many are left out as it takes, first before comments, never at functions."""
+    text = re.sub(r"\n{3,}", "\n\n", text)
+    for before in ("#", "(?!def |import |from )", "(?=import |from )"):
+        many = max(0, text.count("\n") - MOST_LINES)
+        text = re.sub(rf"(?<=\n)(\S.*)\n\n(?={before})", r"\1\n", text, count=many) if many else text
+    return text
 
 
 def write_script(info: RunInfo, sources: Mapping[str, str], steps: int, output: Path) -> str:

@@ -24,21 +24,23 @@ _LOSSES = {
 _IN_WORDS = {"train": "training", "validation": "validation", "test": "test"}
 
 
-def settings_lines(facts: Facts) -> list[str]:
-    """The settings that a reader may want to change, and where random numbers start."""
+def settings_lines(facts: Facts, *, brief: bool = False) -> list[str]:
+    """The settings that a reader may want to change, and where random numbers start. brief: they share one line."""
     recipe = facts.recipe
     lines = []
     if recipe.threads is not None:
         lines.append(f"torch.set_num_threads({recipe.threads})  # as in the run: more threads add up in another order")
     if facts.by_hand and recipe.device == "cpu":
         lines.append("torch.set_flush_denormal(True)  # numbers below 1.2e-38 count as zero: they cost much time")
-    lines += [f"seed = {recipe.seed}", f"epochs = {recipe.epochs}"]
+    settings = {"seed": recipe.seed, "epochs": recipe.epochs}
     if not facts.whole:
-        lines.append(f"batch_size = {facts.batch_size}")
-    if recipe.schedule in ("constant", "plateau"):
-        lines.append(f"learning_rate = {recipe.lr!r}")
+        settings["batch_size"] = facts.batch_size
+    rate = "learning_rate" if recipe.schedule in ("constant", "plateau") else "highest_rate"
+    values = {name: repr(value) for name, value in (settings | {rate: recipe.lr}).items()}
+    if brief:
+        lines.append(f"{', '.join(values)} = {', '.join(values.values())}")
     else:
-        lines.append(f"highest_rate = {recipe.lr!r}")
+        lines += [f"{name} = {value}" for name, value in values.items()]
     return [*lines, "torch.manual_seed(seed)", ""]
 
 
@@ -69,10 +71,9 @@ def _one_cycle(steps: int) -> list[str]:
     fall = f"(done - {top!r}) / {end - top!r}" if end > top else "1.0"
     return [
         f'    """The learning rate after so many of {steps:,} steps: up to the highest, then far down, along half cosines."""',
-        f"    first = highest_rate / {ONE_CYCLE_START!r}",
-        f"    start, end, share = first, highest_rate, done / {top!r}",
+        f"    start, end, share = highest_rate / {ONE_CYCLE_START!r}, highest_rate, done / {top!r}",
         f"    if done > {top!r}:",
-        f"        start, end, share = highest_rate, first / {ONE_CYCLE_END!r}, {fall}",
+        f"        start, end, share = highest_rate, highest_rate / {ONE_CYCLE_START!r} / {ONE_CYCLE_END!r}, {fall}",
         "    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))",
     ]
 
@@ -309,7 +310,8 @@ def _after_epoch(facts: Facts) -> list[str]:
         shown.append(f"{part} loss {{{part}_loss:.4f}} {word} {{{part}_{figure}:{form}}}")
     said = [f'print(f"{"   ".join(shown)}")']
     if len(said[0]) > LONGEST_LINE - 8:
-        said = ["print(", *(f'    f"{part}   "' for part in shown[:-1]), f'    f"{shown[-1]}"', ")"]
+        first, *others = shown[1:]
+        said = [f'said = f"{first}"', *(f'said += f"   {each}"' for each in others), f'print(f"{shown[0]}   {{said}}")']
     if recipe.epochs > MOST_LINES:
         lines += [f"if epoch == 1 or epoch % {recipe.epochs // 20} == 0:", *_indented(said)]
     else:
