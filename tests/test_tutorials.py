@@ -105,7 +105,7 @@ PROGRAMS = [
             update="optimizer.step()",
             zero="optimizer.zero_grad()",
         ),
-        50,
+        20,
         "Loss fell from ",
         evaluations=1,
     ),
