@@ -65,11 +65,7 @@ def eject(info: RunInfo, sources: Mapping[str, str], steps: int, *, rows_file: s
     def written(*, brief: bool) -> str:
         body = [
             *settings_lines(facts, brief=brief),
-            *(
-                builtin_rows(recipe)
-                if dataset is None
-                else array_rows(dataset, starts(info.path), place, brief=brief)
-            ),
+            *(builtin_rows(recipe) if dataset is None else array_rows(dataset, starts(info.path), place, brief=brief)),
             *rest_lines(facts, held),
             *model_lines(facts),
             *rate_lines(facts),
@@ -90,12 +86,16 @@ def _spaced(lines: Sequence[str]) -> str:
 
 
 def _closer(text: str) -> str:
-    """A long script with fewer empty lines: as many are left out as it takes, first before comments, never at functions."""
+    """A long script with fewer empty lines: as many are left out as it takes, first before comments, never at functions.
+
+    Where that does not suffice, the comments that have a line of their own inside the loop go as well.
+    """
     text = re.sub(r"\n{3,}", "\n\n", text)
     for before in ("#", "(?!def |import |from )", "(?=import |from )"):
         many = max(0, text.count("\n") - MOST_LINES)
         text = re.sub(rf"(?<=\n)(\S.*)\n\n(?={before})", r"\1\n", text, count=many) if many else text
-    return text
+    many = max(0, text.count("\n") - MOST_LINES)
+    return re.sub(r"\n +#.*", "", text, count=many) if many else text
 
 
 def write_script(info: RunInfo, sources: Mapping[str, str], steps: int, output: Path) -> str:
