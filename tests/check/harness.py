@@ -132,13 +132,18 @@ def examine_program(program: Path, arguments: Sequence[str] = ()) -> dict[str, A
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
-        child = os.fork()
-        if child == 0:
-            _run(program, arguments, here)
-        status = _wait(child)
+        status = run_watched(program, arguments, here)
         told = here / "report.json"
         report: dict[str, Any] = json.loads(told.read_text()) if told.exists() else {"findings": []}
         return report | {"printed_by_us": (here / "stderr").read_text(), "status": status}
+
+
+def run_watched(program: Path, arguments: Sequence[str], here: Path) -> int:
+    """Run a program under ``descend run`` in a forked process and in the folder ``here``, where its record stays: its status."""
+    child = os.fork()
+    if child == 0:
+        _run(program, arguments, here)
+    return _wait(child)
 
 
 def _run(program: Path, arguments: Sequence[str], here: Path) -> None:

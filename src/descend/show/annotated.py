@@ -1,68 +1,129 @@
 """A script beside what its lines did and what they are for."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from descend.show import numbers
 from descend.show.colours import MUTED, PHASE_COLOURS, STRONG, WARNING
 from descend.show.findings import safe_code
-from descend.show.layout import prose, put, safe
+from descend.show.layout import facts, prose, put, safe
 
 _WIDE = 110  # columns from which the notes stand beside the lines
-_TIMES = 7
-_SECONDS = 8
+_MOST = 160
+_INDENT = "    "
+_LEGEND = (
+    "×: how often a line ran; of a loop, how often it went round. %: the share of a step's time that its phase takes. "
+    "gives: shape and values when it was first looked at."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """How the lines of one file are laid out."""
+
+    width: int
+    numbers: int  # columns of the line's number
+    times: int  # columns of how often it ran
+
+    @property
+    def margin(self) -> int:
+        return self.numbers + self.times + 3
+
+    @property
+    def code(self) -> int:
+        """Columns of the code: of a wide page the left half."""
+        return (self.width - self.margin) // 2 if self.width >= _WIDE else self.width - self.margin
 
 
 def annotated(files: Sequence[Mapping[str, Any]], notes: Sequence[str], console: Console) -> None:
     """Print each file, line by line."""
-    width = min(console.width, 160)
+    width = min(console.width, _MOST)
     for note in notes:
         put(console, *prose(safe(note), width, style=WARNING))
+    put(console, *prose(_LEGEND, width, style=MUTED))
     for file in files:
+        lines = file["lines"]
+        page = _Page(
+            width,
+            max([2, *(len(str(line["number"])) for line in lines)]),
+            max([0, *(cell_len(_times(line)) + 1 for line in lines if line.get("times"))]),
+        )
         put(console, "", Text(safe(file["file"]), style=STRONG))
-        for line in file["lines"]:
-            put(console, *_line(line, width))
+        for line in lines:
+            put(console, *_line(line, page))
 
 
-def _line(line: Mapping[str, Any], width: int) -> list[Text]:
-    """The line with how often it ran and its time before it; below or beside it, what it did and what it is for."""
-    start = Text(f"{line['number']:>4} ", style=MUTED)
-    times = f"×{line['times']:,}" if line.get("times") else ""
-    seconds = numbers.seconds(line["seconds"]) if line.get("seconds") else ""
-    start.append(f"{times:>{_TIMES}} {seconds:>{_SECONDS}} ", style=MUTED)
-    start.append("│ ", style=PHASE_COLOURS.get(str(line.get("phase") or ""), MUTED))
-    margin = start.cell_len
-    code = safe_code(str(line["text"]))
-    notes = _notes(line)
-    if not notes:
-        return [start.append(code[: max(1, width - margin)])]
-    wide = width >= _WIDE
-    room = (width - margin) // 2 if wide else width - margin
-    first = start.append(code if not wide or len(code) <= room else f"{code[: room - 1]}…")
-    if wide:
-        beside = [each for note in notes for each in prose(note, width - margin - room - 2, style=MUTED)]
-        first.append(" " * (margin + room + 2 - first.cell_len)).append_text(beside[0])
-        return [first, *(_continued(margin, line, " " * (room + 2), each) for each in beside[1:])]
-    below = [each for note in notes for each in prose(note, width - margin - 4, style=MUTED)]
-    return [first, *(_continued(margin, line, "    ", each) for each in below)]
+def _line(line: Mapping[str, Any], page: _Page) -> list[Text]:
+    """The line with how often it ran before it; below or beside it what it is for and what it did."""
+    code = _code(safe_code(str(line["text"])), page.code)
+    notes = _notes(line, page)
+    if page.width < _WIDE:
+        rows = [*code, *(Text(_INDENT).append_text(note) for note in notes)]
+    else:
+        rows = [
+            left if right is None else left + Text(" " * (page.code + 2 - left.cell_len)) + right
+            for left, right in (
+                (code[at] if at < len(code) else Text(), notes[at] if at < len(notes) else None)
+                for at in range(max(len(code), len(notes)))
+            )
+        ]
+    return [_margin(line, page, first=at == 0).append_text(row) for at, row in enumerate(rows)]
 
 
-def _continued(margin: int, line: Mapping[str, Any], space: str, text: Text) -> Text:
-    bar = Text(" " * (margin - 2)).append("│ ", style=PHASE_COLOURS.get(str(line.get("phase") or ""), MUTED))
-    return bar.append(space).append_text(text)
+def _margin(line: Mapping[str, Any], page: _Page, *, first: bool) -> Text:
+    number, times = (str(line["number"]), _times(line)) if first else ("", "")
+    before = Text(f"{number:>{page.numbers}}{' ' * (page.times - cell_len(times))}{times} ", style=MUTED)
+    return before.append("│ ", style=PHASE_COLOURS.get(str(line.get("phase") or ""), MUTED))
 
 
-def _notes(line: Mapping[str, Any]) -> list[str]:
-    """What it is for, then what it gave here."""
+def _times(line: Mapping[str, Any]) -> str:
+    return f"×{line['times']:,}" if line.get("times") else ""
+
+
+def _code(code: str, width: int) -> list[Text]:
+    """A line of code, broken where it is too long for the page; the rest stands further in."""
+    if cell_len(code) <= width:
+        return [Text(code)]
+    before = len(code) - len(code.lstrip())
+    inner = " " * min(before + 8, max(0, width - 20))
+    broken = textwrap.wrap(
+        code.strip(),
+        width,
+        initial_indent=code[:before],
+        subsequent_indent=inner,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    return [Text(each) for each in broken]
+
+
+def _notes(line: Mapping[str, Any], page: _Page) -> list[Text]:
+    """What it is for, then what it did here."""
+    room = page.width - page.margin - (page.code + 2 if page.width >= _WIDE else len(_INDENT))
     meaning = safe(line.get("meaning") or "")
-    shapes = ", ".join(line.get("shapes") or ())
-    gave = f"here {shapes}" if shapes else ""
+    return [
+        *(prose(meaning, room, style=MUTED) if meaning else []),
+        *facts([Text(each, style=MUTED) for each in _did(line)], room),
+    ]
+
+
+def _did(line: Mapping[str, Any]) -> list[str]:
+    found = []
+    phase, share = line.get("phase"), line.get("share")
+    if phase:
+        found.append(
+            f"{safe(phase)} {numbers.percent(min(share, 1.0), 0)}" if share and share >= 0.005 else safe(phase)
+        )
+    shapes = [shape for shape in line.get("shapes") or () if shape != "()"]
+    gave = ", ".join(shapes)
     if line.get("values"):
-        gave = f"{gave}: {line['values']}" if gave else f"here {line['values']}"
-    share = line.get("share")
-    if share and share >= 0.005:
-        gave = f"{gave}{' · ' if gave else ''}{numbers.percent(min(share, 1.0), 0)} of a step"
-    return [note for note in (meaning, safe(gave)) if note]
+        gave = f"{gave}: {line['values']}" if gave else str(line["values"])
+    if gave:
+        found.append(safe(f"gives {gave}"))
+    return found

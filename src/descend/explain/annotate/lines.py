@@ -1,33 +1,36 @@
 """Every line of a script with what it did in the run, and what it is for."""
 
 import ast
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import isfinite
 from typing import Any
 
-from descend.explain.annotate.meaning import Meaning, Names, meaning_of
+from descend.explain.annotate.meaning import meaning_of
+from descend.explain.annotate.names import Names
+from descend.explain.annotate.program import Program, programs_of
+from descend.explain.annotate.spent import Spent, spent_by
+from descend.explain.annotate.times import Loop, Times, is_conditional, loops_around
 from descend.explain.glossary.words import Level
 from descend.record.graph import Operation, operation_from
 from descend.record.reader import Reader
 
-_STEPS = 3  # whose operations are looked at: the first three that were recorded
 _FEW = 4  # values that are shown
 
 
 @dataclass(slots=True)
 class Line:
-    """One line that does something."""
+    """One line of a file."""
 
     number: int
     text: str
-    times: int | None = None  # how often it ran, where that is known
-    seconds: float | None = None  # of a step, where its phase was timed there
-    share: float | None = None  # of the time of a step
+    times: int | None = None  # how often it ran, where that is known; of a loop, how often its body did
+    seconds: float | None = None  # of its phase in a typical step, where this line took most of that
+    share: float | None = None  # of the time of a step, likewise
     phase: str = ""
     shapes: list[str] = field(default_factory=list)
-    values: str = ""
+    values: str = ""  # of the first step that was looked at
     meaning: str = ""
     name: str = ""  # that the meaning is of
 
@@ -42,58 +45,157 @@ class Annotated:
 
     file: str
     lines: list[Line]
-    changed: bool  # the file on disk has another text now
+    unread: bool  # its text is not Python throughout, so that its lines have no meanings
 
 
-def annotate(reader: Reader, file: str, text: str, level: Level, *, changed: bool = False) -> Annotated:
-    """Annotate one file of a run from its record. ``text``: as it was run. Lines that a notebook's magics make unreadable have no meaning."""
-    lines = {number: Line(number, line) for number, line in enumerate(text.splitlines(), 1)}
-    _from_phases(lines, reader, file)
-    _from_operations(lines, reader, file)
-    tree = _tree(text)
-    if tree is not None:
-        _meanings(lines, tree, level)
-        _times(lines, tree, reader, file)
-    return Annotated(file, list(lines.values()), changed)
+def annotate(reader: Reader, level: Level) -> Iterator[Annotated]:
+    """Annotate every file of a run from its record, with the texts that were run."""
+    spent = spent_by(reader)
+    for program in programs_of(reader.sources()):
+        lines = {
+            start + number: Line(number, text)
+            for file, start in program.starts.items()
+            for number, text in enumerate(program.files[file].splitlines(), 1)
+        }
+        names = Names(program)
+        loops = _training_loops(program, spent)
+        made = _from_operations(lines, program, reader)
+        _from_phases(lines, program, spent, loops)
+        _meanings(lines, program, names, loops, made, level)
+        if reader.status == "finished":
+            turns = _turns(program, spent, loops) | _evaluated(program, reader, names)
+            for number, times in Times(program.tree, names, turns, _printed(program, reader)).of.items():
+                if lines[number].meaning or lines[number].shapes or lines[number].phase:
+                    lines[number].times = times
+        for file, text in program.files.items():
+            first = program.starts[file] + 1
+            own = [lines[number] for number in range(first, first + len(text.splitlines()))]
+            yield Annotated(file, own, file in program.unread)
 
 
-def _tree(text: str) -> ast.Module | None:
-    plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in text.splitlines())
-    try:
-        return ast.parse(plain)
-    except (SyntaxError, ValueError):
-        return None
+def _training_loops(program: Program, spent: Sequence[Spent]) -> dict[int, Loop]:
+    """The loop that takes the steps of each training, by the training's place."""
+    found: dict[int, Loop] = {}
+    for place, training in enumerate(spent):
+        rows = [program.line(*where) for phase, where in training.places.items() if phase in ("backward", "update")]
+        loops = [loops_around(program.tree, row) for row in rows if row is not None]
+        inner = {each[-1].lineno: each[-1] for each in loops if each}
+        if len(inner) == 1 and all(loops):
+            found[place] = next(iter(inner.values()))
+    return found
 
 
-def _from_phases(lines: Mapping[int, Line], reader: Reader, file: str) -> None:
-    """Time and phase of the lines that sampled steps name."""
-    seconds: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
-    whole: defaultdict[int, float] = defaultdict(float)
-    for row in reader.phases():
-        if row.step > 1:
-            whole[row.step] += row.seconds
-            if row.file == file and row.line:
-                seconds[row.line, row.phase].append(row.seconds)
-    typical = sorted(whole.values())[len(whole) // 2] if whole else 0.0
-    for (number, phase), times in seconds.items():
-        line = lines.get(number)
-        middle = sorted(times)[len(times) // 2]
-        if line is not None and (line.seconds is None or middle > line.seconds):
-            line.seconds, line.phase = middle, phase
-            line.share = middle / typical if typical else None
+def _turns(program: Program, spent: Sequence[Spent], loops: Mapping[int, Loop]) -> dict[Loop, int]:
+    """How often the loops that take steps went round."""
+    turns: Counter[Loop] = Counter()
+    for place, loop in loops.items():
+        turns[loop] += spent[place].steps
+    uneven = {
+        loop
+        for place, loop in loops.items()
+        for where in spent[place].places.values()
+        if (line := program.line(*where)) is not None
+        and loop in loops_around(program.tree, line)
+        and is_conditional(loop, line)
+    }
+    return {loop: count for loop, count in turns.items() if loop not in uneven}
 
 
-def _from_operations(lines: Mapping[int, Line], reader: Reader, file: str) -> None:
-    """Shapes and first values of what the lines computed."""
-    for step in reader.operation_steps()[:_STEPS]:
+def _evaluated(program: Program, reader: Reader, names: Names) -> dict[Loop, int]:
+    """How often loops went round that only call the model, once a turn, and do nothing else with it."""
+    passes: Counter[Loop] = Counter()
+    for row in reader.evaluations():
+        line = program.line(row.file, row.line)
+        around = loops_around(program.tree, line) if line is not None else []
+        if around:
+            calls = [node for node in ast.walk(around[-1]) if isinstance(node, ast.Call) and _is_model(node, names)]
+            if len(calls) == 1 and not is_conditional(around[-1], calls[0].lineno):
+                passes[around[-1]] += row.passes
+    return dict(passes)
+
+
+def _is_model(call: ast.Call, names: Names) -> bool:
+    maker = names.maker(call.func)
+    return maker is not None and isinstance(names.own.get(maker[0]), ast.ClassDef)
+
+
+def _printed(program: Program, reader: Reader) -> dict[int, int]:
+    """How often lines printed that print one line at a time; nothing where the record keeps only some of what was printed."""
+    rows = reader.printed()
+    if rows and rows[-1].number != len(rows):
+        return {}
+    counted = Counter(line for row in rows if (line := program.line(row.file, row.line)) is not None)
+    single = {
+        node.lineno
+        for node in ast.walk(program.tree)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "print"
+        and all(isinstance(each, ast.Constant | ast.JoinedStr) for each in node.value.args)
+        and not node.value.keywords
+        and not any("\n" in str(each.value) for each in ast.walk(node.value) if isinstance(each, ast.Constant))
+    }
+    return {line: times for line, times in counted.items() if line in single}
+
+
+def _from_phases(
+    lines: Mapping[int, Line], program: Program, spent: Sequence[Spent], loops: Mapping[int, Loop]
+) -> None:
+    """Phase, and share of the time, of the lines that took most of a phase; and the phase of the lines that go on with it."""
+    for place, training in enumerate(spent):
+        timed: dict[int, str] = {}
+        for phase, where in training.places.items():
+            number = program.line(*where)
+            if number is not None and number in lines:
+                line = lines[number]
+                timed[number] = phase
+                share = training.shares.get(phase)
+                if not line.phase or (share is not None and share > (line.share or 0.0)):
+                    line.phase, line.share = phase, share
+                    line.seconds = None if share is None else training.seconds[phase]
+        if place in loops:
+            _go_on(lines, loops[place], timed)
+
+
+def _go_on(lines: Mapping[int, Line], loop: Loop, timed: Mapping[int, str]) -> None:
+    """Lines of the loop between two that were timed belong to the phase of the first, where they compute."""
+    unsure = {
+        inner.lineno
+        for each in ast.walk(loop)
+        if isinstance(each, ast.If | ast.Try)
+        for inner in ast.walk(each)
+        if isinstance(inner, ast.stmt)
+    }
+    for node in ast.walk(loop):
+        if not isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) or node.lineno in unsure:
+            continue
+        line = lines[node.lineno]
+        before = [number for number in timed if loop.lineno <= number < node.lineno]
+        computes = isinstance(node, ast.AugAssign) or bool(line.shapes) or _is_sum(node)
+        if before and not line.phase and computes:
+            line.phase = timed[max(before)]
+
+
+def _is_sum(node: ast.stmt) -> bool:
+    return isinstance(getattr(node, "value", None), ast.BinOp)
+
+
+def _from_operations(lines: Mapping[int, Line], program: Program, reader: Reader) -> dict[int, list[str]]:
+    """Shapes and first values of what the lines computed last; gives the shapes of all that each line computed."""
+    every: dict[int, list[str]] = {}
+    for step in reader.operation_steps():
+        found: defaultdict[int, list[Operation]] = defaultdict(list)
         for row in reader.operations(step):
             operation = operation_from(step, row)
-            line = lines.get(operation.line)
-            if line is None or operation.file != file or not operation.shapes:
-                continue
-            if step == reader.operation_steps()[0] or not line.shapes:
-                line.shapes = [str(shape) for shape in operation.shapes][:2]  # of the last operation on the line
-                line.values = _values(operation)
+            number = program.line(operation.file, operation.line)
+            if number is not None and number in lines and operation.shapes:
+                found[number].append(operation)
+        for number, operations in found.items():
+            if number not in every:
+                every[number] = list(dict.fromkeys(str(shape) for each in operations for shape in each.shapes))
+                lines[number].shapes = [str(shape) for shape in operations[-1].shapes][:2]
+                lines[number].values = _values(operations[-1])
+    return every
 
 
 def _values(operation: Operation) -> str:
@@ -102,75 +204,44 @@ def _values(operation: Operation) -> str:
         if 0 < len(numbers) <= _FEW:
             return ", ".join("nan" if each is None else f"{each:.4g}" for each in numbers)
     least, most = operation.range
-    return f"{least:.3g} … {most:.3g}" if not isnan(least) and operation.shape else ""
+    if not (isfinite(least) and isfinite(most)) or not operation.shape:
+        return ""
+    return f"all {least:.3g}" if least == most else f"{least:.3g} … {most:.3g}"
 
 
 def _flat(values: Any) -> list[Any]:
     return [each for one in values for each in _flat(one)] if isinstance(values, list) else [values]
 
 
-def _meanings(lines: Mapping[int, Line], tree: ast.Module, level: Level) -> None:
-    names = Names(tree)
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or node.lineno not in lines:
-            continue
-        found = _meaning(node, names, level)
-        line = lines[node.lineno]
-        if found is not None and not line.meaning:
-            line.meaning, line.name = found.text, found.name
-            line.phase = line.phase or (found.phase or "")
-
-
-def _meaning(node: ast.stmt, names: Names, level: Level) -> Meaning | None:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return None  # a docstring
-    return meaning_of(node, names, level)
-
-
-def _times(lines: Mapping[int, Line], tree: ast.Module, reader: Reader, file: str) -> None:
-    """How often lines ran: those of the loop that takes the steps as often as there were steps, those of a loop around it once an epoch."""
-    steps = reader.steps()
-    count, epochs = len(steps), len({epoch for epoch in steps.epoch if epoch > 0})
-    backward = {
-        row.line for row in reader.phases() if row.file == file and row.phase in ("backward", "update") and row.line
+def _meanings(
+    lines: Mapping[int, Line],
+    program: Program,
+    names: Names,
+    loops: Mapping[int, Loop],
+    made: Mapping[int, list[str]],
+    level: Level,
+) -> None:
+    """The sentence of each statement, at the line where it begins."""
+    in_step = {node.lineno for loop in loops.values() for node in ast.walk(loop) if isinstance(node, ast.stmt)}
+    # Functions take part in steps as well; an object is set up in __init__.
+    in_step |= {
+        inner.lineno
+        for node in ast.walk(program.tree)
+        if isinstance(node, ast.FunctionDef) and node.name != "__init__"
+        for inner in node.body
     }
-    if not count or not backward:
-        return
-    loops = _loops_around(tree, min(backward), max(backward))
-    if not loops:
-        return
-    inner = loops[-1]
-    outer = loops[-2] if len(loops) > 1 else None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt) and node.lineno in lines:
-            line = lines[node.lineno]
-            if _inside(node, inner) or node is inner:
-                line.times = count
-            elif (
-                outer is not None and _inside(node, outer) and not _in_other_loop(node, outer, inner)
-            ) or node is outer:
-                line.times = epochs or None
-
-
-def _loops_around(tree: ast.Module, first: int, last: int) -> list[ast.For | ast.While]:
-    """The loops that hold both lines, the outermost first."""
-    found = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.For | ast.While) and node.lineno < first and last <= (node.end_lineno or node.lineno)
-    ]
-    return sorted(found, key=lambda node: node.lineno)
-
-
-def _inside(node: ast.stmt, loop: ast.stmt) -> bool:
-    return loop.lineno < node.lineno <= (loop.end_lineno or loop.lineno)
-
-
-def _in_other_loop(node: ast.stmt, outer: ast.stmt, inner: ast.stmt) -> bool:
-    """Whether a loop that is not the one that takes the steps stands around it, within the outer one."""
-    others: Sequence[ast.stmt] = [
-        each
-        for each in ast.walk(outer)
-        if isinstance(each, ast.For | ast.While) and each is not outer and each is not inner
-    ]
-    return any(_inside(node, each) for each in others)
+    statements = [node for node in ast.walk(program.tree) if isinstance(node, ast.stmt)]
+    for node in sorted(statements, key=lambda each: (each.lineno, each.col_offset)):
+        line = lines[node.lineno]
+        if line.meaning:
+            continue
+        found = meaning_of(node, names, level, line.phase)
+        if found is None:
+            continue
+        line.meaning, line.name = found.text, found.name
+        line.phase = line.phase or (found.phase or "" if node.lineno in in_step or not found.makes else "")
+        if found.makes:
+            line.values = ""
+            line.shapes = made.get(node.lineno, [])[:4]
+        if found.name in names.own or found.name.startswith("class ") or isinstance(node, ast.For | ast.While):
+            line.shapes, line.values = [], ""  # what it gave stands at the function's own lines; a loop gives nothing

@@ -13,6 +13,7 @@ from descend.explain.glossary.words import Entry, Level, entry
 _MOST_ARGUMENTS = 3
 # A call that is only the frame of another says less than what it frames.
 _FRAMES = frozenset(["print", "len", "range", "enumerate", "zip", "int", "float", "str", "list", "tuple", "super"])
+_MADE = frozenset(["layer", "loss", "optimizer", "data", "scheduler"])
 _LOOKS = frozenset(["shape", "dtype", "device", "ndim", "T", "grad", "data", "grad_fn", "requires_grad", "is_leaf"])
 
 
@@ -30,39 +31,53 @@ def meaning_of(statement: ast.stmt, names: Names, level: Level, phase: str = "")
     """What the statement is for; None where there is no word for anything in it. ``phase``: of the step, where the record tells."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
         return None  # a docstring
-    if phase == "update" and not _calls(statement):
+    if phase == "update" and _steps_down(statement):
         return Meaning("update", phrases.UPDATE.at(level), phase)
     if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.For | ast.If | ast.Import | ast.ImportFrom):
         text = by_form(statement, names, level)
         return Meaning(type(statement).__name__, text) if text else None
     own = on_own_names(statement, names, level)
     if own is not None:
-        return Meaning(*own, makes="class" in own[0])
+        return Meaning(*own)
     found = min(_candidates(statement, names), key=lambda each: each[0], default=None)
     if found is None or (found[0] >= 100 and _is_arithmetic(statement)):
         text = by_form(statement, names, level)
-        if text and phase:
+        if text and phase and level == "plain":
             text = f"{phrases.PHASES[phase].at(level)}: {text}"
         return Meaning(type(statement).__name__, text) if text else None
     _, node, known = found
     text = _sentence(node, known, names, level)
     if isinstance(node, ast.Call):
-        before = steps_before(node, names)
+        before = [] if known.kind in _MADE or known.kind == "device" else steps_before(node, names)
         if before and level != "terse":
             text = f"{text}; {phrases.BEFORE.at(level).format(steps=', '.join(before))}"
-    if phase and known.phase is None and known.kind == "operation":
+    if phase and level == "plain" and known.phase is None and known.kind == "operation":
         text = f"{phrases.PHASES[phase].at(level)}: {text}"
-    return Meaning(known.name, text, known.phase, makes=known.kind in ("layer", "loss", "optimizer", "data", "scheduler"))
+    told = known.phase if isinstance(node, ast.Call) else None
+    return Meaning(known.name, text, told, makes=known.kind in _MADE)
 
 
 def _sentence(node: ast.expr, known: Entry, names: Names, level: Level) -> str:
     text = known.worded(level)
     if isinstance(node, ast.Call):
         if level == "plain":
-            text = known.filled(_values(node, known, names)) or text
+            text = known.filled(_values(node, known, names)) or _of_all(text, node)
         if level != "terse":
-            text = _with_arguments(text, node, known, level)
+            text = _with_arguments(text, node, known, level, names.told)
     return text
+
+
+def _of_all(text: str, call: ast.Call) -> str:
+    """The sentence without its words about an axis, where the call names none."""
+    names_one = len(call.args) > (0 if isinstance(call.func, ast.Attribute) and not _is_torch(call.func) else 1)
+    whole, axis, _ = text.partition(
+        ", or those along one axis" if ", or those" in text else ", or of those along one axis"
+    )
+    return whole if axis and not names_one and not call.keywords else text
+
+
+def _is_torch(called: ast.Attribute) -> bool:
+    return isinstance(called.value, ast.Name) and called.value.id == "torch"
 
 
 def _is_arithmetic(statement: ast.stmt) -> bool:
@@ -70,8 +85,14 @@ def _is_arithmetic(statement: ast.stmt) -> bool:
     return isinstance(value, ast.BinOp)
 
 
-def _calls(statement: ast.stmt) -> bool:
-    return any(isinstance(each, ast.Call) for each in expressions(statement))
+def _steps_down(statement: ast.stmt) -> bool:
+    """Whether something is taken away from a parameter: w -= …, or w = w - …."""
+    if isinstance(statement, ast.AugAssign):
+        return isinstance(statement.op, ast.Sub)
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.BinOp):
+        return False
+    same = ast.unparse(statement.value.left) == ast.unparse(statement.targets[0])
+    return same and isinstance(statement.value.op, ast.Sub)
 
 
 def _candidates(statement: ast.stmt, names: Names) -> Iterator[tuple[int, ast.expr, Entry]]:
@@ -117,8 +138,8 @@ def _arguments(call: ast.Call, known: Entry, names: Names) -> Iterator[tuple[str
     yield from ((keyword.arg, keyword.value) for keyword in call.keywords if keyword.arg)
 
 
-def _with_arguments(text: str, call: ast.Call, known: Entry, level: Level) -> str:
-    """The sentence with what the named arguments of this line are for, but for those that it tells of already."""
+def _with_arguments(text: str, call: ast.Call, known: Entry, level: Level, before: set[str]) -> str:
+    """The sentence with what the named arguments of this line are for, but for those that it, or a line before, tells of already."""
     column = 0 if level == "plain" else 1
     told = known.template if text != known.worded(level) else ""
     said: Sequence[str] = [
@@ -126,7 +147,9 @@ def _with_arguments(text: str, call: ast.Call, known: Entry, level: Level) -> st
         for name, node in ((keyword.arg or "", keyword.value) for keyword in call.keywords)
         if name in known.arguments and len(ast.unparse(node)) <= 30 and f"{{{name}}}" not in told
     ][:_MOST_ARGUMENTS]
-    return "; ".join([text, *said])
+    new = [each for each in said if each not in before]
+    before.update(new)
+    return "; ".join([text, *new])
 
 
 def _switched(node: ast.expr, words: str, level: Level) -> str:

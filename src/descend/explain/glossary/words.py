@@ -55,6 +55,7 @@ class Entry:
     terse: str
     arguments: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     also: tuple[str, ...] = ()  # other names of the same
+    order: tuple[str, ...] = ()  # of the first arguments when they are given without their names
     template: str = ""  # plain words with room for the arguments' values: {in_features}
 
     def worded(self, level: Level) -> str:
@@ -132,5 +133,6 @@ def _entry(name: str, words: Mapping[str, Any], shared: Mapping[str, tuple[str, 
         terse=words["terse"],
         arguments=MappingProxyType(arguments),
         also=tuple(words.get("also", ())),
+        order=tuple(words.get("order", ())),
         template=words.get("filled", ""),
     )
