@@ -67,8 +67,8 @@ class BrokenValues(Rule):
             count = sum(row.values["not_finite"])
             gradients = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.gradient)]
             before = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.value)]
-            broken = first_broken(evidence, row.step, bad_data=True)
-            if broken is not None and broken[2] == "operation":
+            culprit = first_broken(evidence, row.step, bad_data=True)
+            if culprit is not None and culprit[2] == "operation":
                 continue  # the batch was finite, and a computation made it what it is: that is D701
             if count and gradients and not before:
                 yield Finding(

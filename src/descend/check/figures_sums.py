@@ -1,10 +1,11 @@
 """What a printed figure may have been made from: sums over the batches of an epoch or of an evaluation."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Literal
 
+from descend.check.data_facts import firsts
 from descend.check.evidence import Evidence
 
 Kind = Literal["training", "evaluation"]
@@ -56,6 +57,7 @@ class Stretch:
     previous: Sums | None  # the stretch before; None at the first
     is_epoch: bool  # known to be one
     number: int  # of the epoch or evaluation, from 1
+    repeats: bool = False  # every step looked at the same rows: each is an epoch of its own
 
     @classmethod
     def after(cls, step: int, sums: Sums, previous: "Stretch | None", *, is_epoch: bool) -> "Stretch":
@@ -163,12 +165,22 @@ def _stretches(evidence: Evidence, ends: Sequence[int], *, is_epoch: bool) -> It
     beginnings = sorted({each["first_step"] for each in evidence.report.get("trainings") or ()})
     previous: Stretch | None = None
     done = 0
+    repeats = _repeats(evidence, 1, beginnings)
     for end in ends:
         while beginnings and beginnings[0] <= end:  # another training begins
             done, previous = beginnings.pop(0) - 1, None
+            repeats = _repeats(evidence, done + 1, beginnings)
         previous = Stretch.after(end, training_sums(evidence, done + 1, end), previous, is_epoch=is_epoch)
-        yield end, previous
+        yield end, replace(previous, repeats=repeats)
         done = end
+
+
+def _repeats(evidence: Evidence, first: int, later: Sequence[int]) -> bool:
+    """Whether all steps of a training looked at the same rows, as far as their rows are known."""
+    past = next((step for step in later if step > first), len(evidence.steps) + 1)
+    every = {step: row.fingerprints for step, row in firsts(evidence).items()}
+    prints = {found for step, found in every.items() if first <= step < past}
+    return len(prints) == 1 and any(every.get(step + 1) == found for step, found in every.items() if found in prints)
 
 
 _MEANS = frozenset(

@@ -127,7 +127,7 @@ def wrong_ways(source: Source, name: Name) -> Iterator[Wrong]:
 def _of_one_batch(source: Source, name: Name, over: str) -> Iterator[Wrong]:
     def may_be_meant(stretch: Stretch) -> bool:
         known = stretch.is_epoch or name.is_of_epoch or source.kind == "evaluation"
-        return not known or stretch.sums.count < 2 or name.is_of_batch or source.counts
+        return not known or stretch.repeats or stretch.sums.count < 2 or name.is_of_batch or source.counts
 
     cost = f"One batch says little of an {over}: its figure jumps from batch to batch."
     fix = "add up loss.item() * len(x) over the batches, and print the sum divided by the number of rows"
