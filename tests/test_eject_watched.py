@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from check.harness import examine_program
 
 import descend
-from descend.record.reader import Reader
+from check.harness import examine_program
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(157, 7)).astype(np.float32)

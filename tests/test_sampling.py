@@ -123,7 +123,8 @@ def test_phases_point_at_the_lines_that_did_the_work(settings):
         files = {step_room.__file__, *((str(Path("net.py").resolve()),) if "model" in settings else ())}
         assert record.sources() == {file: Path(file).read_text(encoding="utf-8") for file in files}
     steps = sorted({row.step for row in rows})
-    assert steps == [step for step in range(1, 121) if sampling.is_sampled(step)]
+    listened = {10, 100} if "model" in settings else set()  # to the operations of the user's model, which takes time
+    assert steps == [step for step in range(1, 121) if sampling.is_sampled(step) and step not in listened]
     assert [row.phase for row in rows] == list(PHASES) * len(steps)
     assert {(row.phase, row.file) for row in rows} == {(phase, step_room.__file__) for phase in PHASES}
     assert all(called[row.phase] in source[row.line] for row in rows)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from descend.errors import RecordError
 from descend.explain.by_hand import ByHand, by_hand
+from descend.models.architecture import KINDS
 from descend.record.events import Event, Operations
 from descend.record.graph import StepGraph, operation_from
 from descend.record.reader import Reader
@@ -88,7 +89,7 @@ def recorded_step(reader: Reader, step: int | None) -> RecordedStep:
     steps = reader.steps()
     rate = next((lr for number, lr in zip(steps.step, steps.rate, strict=True) if number == step), math.nan)
     if info.kind == "train":
-        return _of_training(info, step, tensors, rate)
+        return _of_training(reader, step, tensors, rate)
     tensors = {**_named_batch(reader, step, tensors), **tensors}
     rows = [operation_from(step, row) for row in reader.operations(step)]
     happened: list[Mapping[str, Any]] = next(
@@ -132,7 +133,8 @@ def _optimizers(reader: Reader, happened: Sequence[Mapping[str, Any]]) -> tuple[
     return tuple(found)
 
 
-def _of_training(info: RunInfo, step: int, tensors: Mapping[str, Tensor], rate: float) -> RecordedStep:
+def _of_training(reader: Reader, step: int, tensors: Mapping[str, Tensor], rate: float) -> RecordedStep:
+    info = reader.info
     recipe = info.recipe
     kind = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW"}[str(recipe["optimizer"])]
     settings = {
@@ -143,27 +145,41 @@ def _of_training(info: RunInfo, step: int, tensors: Mapping[str, Tensor], rate: 
         "betas": [recipe["beta1"], recipe["beta2"]],
         "eps": recipe["epsilon"],
     }
-    rows, outside = _operations(info, step, tensors)
+    outside: dict[str, Tensor] = {}
+    rows: Sequence[Mapping[str, Any]]
+    if recipe["model"] in KINDS:
+        rows, outside = _operations(info, step, tensors)
+    else:
+        rows = _operations_of_own_model(reader, step)
     graph = StepGraph(step, [operation_from(step, row) for row in rows])
-    return RecordedStep(info, step, graph, {**tensors, **outside}, (Optimizer(kind, settings),), rate)
+    every = {**tensors, **outside}
+    return RecordedStep(info, step, graph, every, (Optimizer(kind, settings),), rate, sources=reader.sources())
+
+
+def _operations_of_own_model(reader: Reader, step: int) -> Sequence[Mapping[str, Any]]:
+    """As they were recorded: code of a record is never run."""
+    try:
+        return reader.operations(step)
+    except RecordError:
+        why = next((f": {row.why}" for row in reader.unseen() if row.what == "operations"), "")
+        raise RecordError(
+            f"the model is a class of your own ({reader.info.recipe['model']}),"
+            f" and the operations of step {step} are not in the record{why}",
+            where=str(reader.info.path),
+            help="train again: where nothing in the model prevents it, they are recorded",
+        ) from None
 
 
 def _operations(
     info: RunInfo, step: int, tensors: Mapping[str, Tensor]
 ) -> tuple[tuple[Mapping[str, Any], ...], dict[str, Tensor]]:
     """The operations of a step of ``train``: its model is made anew with the values of the snapshot, and run once."""
-    from descend.models.architecture import KINDS, Architecture
+    from descend.models.architecture import Architecture
     from descend.models.build import build
     from descend.train.losses import LOSSES
     from descend.watch.operations import OperationRecorder
 
     recipe = info.recipe
-    if recipe["model"] not in KINDS:
-        raise RecordError(
-            f"the model is a class of your own ({recipe['model']}), and the record of a training does not hold its operations",
-            where=str(info.path),
-            help="descend eject writes the training as a script; descend run on that script records them",
-        )
     x, y = tensors.get("batch.x"), tensors.get("batch.y")
     if x is None or y is None:
         raise RecordError(

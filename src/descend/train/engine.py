@@ -101,7 +101,7 @@ class Autograd(Engine):
         return self.loss_function.mean(output, y)
 
     def backward(self, loss: Tensor, share: float) -> None:
-        torch.autograd.backward(loss if share == 1.0 else loss * share)
+        (loss if share == 1.0 else loss * share).backward()  # type: ignore[no-untyped-call]
 
     def log(self, loss: Tensor, share: float) -> None:
         super().log(loss.detach(), share)

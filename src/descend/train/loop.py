@@ -17,7 +17,7 @@ from descend.train.log import StepLog
 from descend.train.losses import Loss
 from descend.train.metrics import evaluate, scalars
 from descend.train.prepare import permutation
-from descend.train.recipe import Recipe
+from descend.train.recipe import MODELS, Recipe
 from descend.train.sampling import Batches, Probe, Room, is_sampled, is_snapshot
 from descend.train.schedule import Schedule
 from descend.train.step import step
@@ -77,6 +77,7 @@ class Loop:
     ) -> None:
         self.recipe, self.module, self.engine, self.parts, self.loss_function = recipe, module, engine, parts, loss
         self.emit = emit
+        self.model_file = "" if recipe.model in MODELS else recipe.model.rpartition(":")[0]
         self.should_stop: Callable[[], bool] = lambda: False  # somebody asked to end here
         self.pause_at: int | None = None
         self.pause: Callable[[int, float], None] | None = None
@@ -126,8 +127,15 @@ class Loop:
             lr = schedule.rate(number)
             probe, tick, healthy = None, _no_tick, True
             if is_sampled(number):
-                probe = tick = Probe(engine, self.room, number, epoch, batches, snapshot=is_snapshot(number))
-            step(engine, batches, lr, recipe.clip, tick, self.pauser(number, lr, probe))
+                kept = is_snapshot(number)
+                probe = tick = Probe(
+                    engine, self.room, number, epoch, batches, snapshot=kept, model_file=self.model_file
+                )
+            try:
+                step(engine, batches, lr, recipe.clip, tick, self.pauser(number, lr, probe))
+            finally:
+                if probe is not None:
+                    probe.close()
             if probe is not None:
                 healthy = probe.measure()
                 progress.sampling_seconds += probe.cost

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from descend.record.events import Listener, ParameterNorms, PhaseTimes, Snapshot
 from descend.train.engine import Engine
+from descend.train.operations import HeardStep
 from descend.train.parameters import FlatParameters
 
 BATCH_BYTES = 4_000_000  # of a snapshot's batch; a full batch can be the whole data set
@@ -50,7 +51,18 @@ class Probe:
     of a GPU falls into the phase that caused it; only sampled steps wait.
     """
 
-    def __init__(self, engine: Engine, room: Room, step: int, epoch: int, batches: Batches, *, snapshot: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        room: Room,
+        step: int,
+        epoch: int,
+        batches: Batches,
+        *,
+        snapshot: bool,
+        model_file: str = "",
+    ) -> None:
+        """snapshot: the step is kept in full. model_file: of a model of the user's, whose operations are then kept as well."""
         started = time.perf_counter()
         self.engine, self.room, self.step, self.epoch = engine, room, step, epoch
         self.seconds: dict[str, float] = {}
@@ -58,6 +70,7 @@ class Probe:
         room.before.copy_(engine.parameters.values)
         self.norms: tuple[tuple[str, float, float, float], ...] = ()
         self.note = ""
+        self.heard = HeardStep(engine, step, len(batches), model_file) if snapshot and model_file else None
         self.kept = self._before_step(batches) if snapshot else None
         self.gpu = room.before.device.type
         self.last = time.perf_counter()  # where the phase now running began
@@ -73,6 +86,8 @@ class Probe:
             self.places[phase] = (frame.f_code.co_filename, frame.f_lineno - 1)  # the line above the tick did the work
         if phase == "backward":
             self.room.gradients.copy_(self.engine.parameters.gradients)
+        if self.heard is not None:
+            self.heard.over(phase)
         self.last = time.perf_counter()
         self.cost += self.last - now
 
@@ -94,10 +109,18 @@ class Probe:
 
     def tell(self, emit: Listener) -> None:
         """Tell what was seen."""
-        emit(PhaseTimes(self.step, self.seconds, self.places))
+        if self.heard is None or self.step == 1:  # to be listened to makes a phase longer than it is
+            emit(PhaseTimes(self.step, self.seconds, self.places))
         emit(ParameterNorms(self.step, self.norms))
         if self.kept is not None:
             emit(Snapshot(self.step, self.epoch, self.kept, self.note))
+        for event in self.heard.events if self.heard is not None else ():
+            emit(event)
+
+    def close(self) -> None:
+        """Listen no more, also where the step failed."""
+        if self.heard is not None:
+            self.heard.close()
 
     def _wait(self) -> None:
         if self.gpu == "cuda":
@@ -109,6 +132,8 @@ class Probe:
         """The batch, the optimizer's state and what each layer of a plain stack puts out for it."""
         engine = self.engine
         x, y = (torch.cat(part) for part in zip(*(_rows_of(engine, rows) for rows, _ in batches), strict=True))
+        if self.heard is not None and engine.name == "by-hand":
+            self.heard.by_module(x, y)
         most = max(1, BATCH_BYTES // (x[0].numel() * x.element_size()))
         if len(x) > most:
             self.note = f"of the batch, the first {most:,} of {len(x):,} rows"
@@ -133,6 +158,7 @@ class Probe:
             ("after", parameters.values),
         ):
             after |= {f"{prefix}.{name}": view for name, view in parameters.views(flat).items()}
+        after |= self.heard.outside if self.heard is not None else {}
         return kept | {name: tensor.detach().to("cpu", copy=True) for name, tensor in after.items()}
 
 

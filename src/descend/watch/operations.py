@@ -242,7 +242,8 @@ class Recording:
             self._tap.leave(self.heard)
             return
         given = list(tensors_in((args, kwargs), 4))
-        inputs = [self._source(tensor) for tensor in given]
+        changed = {id(tensor) for tensor in written}
+        inputs = [self._source(tensor, changed=id(tensor) in changed) for tensor in given]
         number = len(self._rows)
         constants = _constants(args, kwargs)
         if name == "getitem" and (taken := _index_text(args)):
@@ -296,7 +297,8 @@ class Recording:
         part = ".grad" if name == "grad" else ""
         self._gradients[id(output)] = (weakref.ref(output), _Outside(weakref.ref(tensor), self.name_of(tensor), part))
 
-    def _source(self, tensor: Tensor) -> "int | _Outside":
+    def _source(self, tensor: Tensor, *, changed: bool) -> "int | _Outside":
+        """What made the tensor. changed: in place, just now, so that its numbers are no more those that the operation was given."""
         maker = self._makers.of(tensor)
         if maker is not None and not (tensor.requires_grad and is_leaf(tensor)):  # made in this step, yet a parameter
             return maker
@@ -306,7 +308,8 @@ class Recording:
         known = self._outside.get(id(tensor))
         if known is None or known.tensor() is not tensor:
             name = self.name_of(tensor)
-            known = _Outside(weakref.ref(tensor), name, number=self._nameless, copy=self._copy(tensor))
+            known = _Outside(weakref.ref(tensor), name, number=self._nameless)
+            known.copy = None if changed else self._copy(tensor)
             self._nameless += not name
             if id(tensor) in self._outside:
                 self._gone.append(self._outside[id(tensor)])

@@ -1,7 +1,7 @@
 """Sentences from the form of a line: arithmetic, loops, settings, and calls of what the script made or defined itself."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from descend.explain.annotate import phrases
@@ -22,6 +22,7 @@ _PYTHON = {
     ast.Continue: "continue",
     ast.Assert: "assert",
 }
+LOOKS = frozenset(["shape", "dtype", "device", "ndim", "T", "grad", "data", "grad_fn", "requires_grad", "is_leaf"])
 _SKIPPED = frozenset(["print", "len", "range", "int", "float", "str"])
 
 
@@ -104,21 +105,40 @@ def _steps(node: ast.expr, names: Names, level: Level) -> Iterator[str]:
         return
     if all(isinstance(each, ast.Constant | ast.BinOp | ast.operator | ast.expr_context) for each in ast.walk(node)):
         return  # 28 * 28
-    children = [node.left, node.right] if isinstance(node, ast.BinOp) else [*ast.iter_child_nodes(node)]
+    if isinstance(node, ast.BinOp):
+        children: list[ast.AST] = [node.left, node.right]
+    elif isinstance(node, ast.Subscript):
+        children = [node.value]
+    else:
+        children = [*ast.iter_child_nodes(node)]
     for child in children:
         if isinstance(child, ast.expr):
             yield from _steps(child, names, level)
         elif isinstance(child, ast.keyword):
             yield from _steps(child.value, names, level)
+    last = _step(node, names, level)
+    if last:
+        yield last
+
+
+def _step(node: ast.expr, names: Names, level: Level) -> str:
+    """What an expression does itself, its parts apart."""
     if isinstance(node, ast.BinOp) and _has(node.op):
-        yield phrases.OPERATORS[type(node.op).__name__].at(level)
-    elif isinstance(node, ast.Compare | ast.Subscript):
-        yield phrases.OPERATORS[type(node).__name__].at(level)
-    elif isinstance(node, ast.Call):
+        return phrases.OPERATORS[type(node.op).__name__].at(level)
+    if isinstance(node, ast.Compare | ast.Subscript):
+        return phrases.OPERATORS[type(node).__name__].at(level)
+    full = ""
+    if isinstance(node, ast.Call):
         full = names.full(node.func)
-        known = entry(full) if full not in names.own and full not in _SKIPPED else None
-        if known is not None:
-            yield known.terse
+    elif isinstance(node, ast.Attribute) and node.attr in LOOKS:
+        full = names.full(node)
+    known = entry(full) if full not in names.own and full not in _SKIPPED else None
+    return known.terse if known is not None else ""
+
+
+def steps_of(values: Sequence[ast.expr], names: Names) -> list[str]:
+    """What expressions do in all: calls and arithmetic, in order."""
+    return _last([step for each in values for step in _steps(each, names, "terse")])
 
 
 def steps_before(call: ast.Call, names: Names) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
 
-from descend.explain.annotate.meaning import meaning_of
+from descend.explain.annotate.meaning import SEVERAL, meaning_of
 from descend.explain.annotate.names import Names
 from descend.explain.annotate.program import Program, programs_of
 from descend.explain.annotate.spent import Spent, spent_by
@@ -30,7 +30,8 @@ class Line:
     share: float | None = None  # of the time of a step, likewise
     phase: str = ""
     shapes: list[str] = field(default_factory=list)
-    values: str = ""  # of the first step that was looked at
+    values: str = ""  # when it was first looked at
+    step: int | None = None  # in which that was
     meaning: str = ""
     name: str = ""  # that the meaning is of
 
@@ -153,6 +154,7 @@ def _from_phases(
                 if not line.phase or (share is not None and share > (line.share or 0.0)):
                     line.phase, line.share = phase, share
                     line.seconds = None if share is None else training.seconds[phase]
+        _in_functions(lines, program, timed)
         if place in loops:
             _go_on(lines, loops[place], timed)
 
@@ -180,6 +182,19 @@ def _is_sum(node: ast.stmt) -> bool:
     return isinstance(getattr(node, "value", None), ast.BinOp)
 
 
+def _in_functions(lines: Mapping[int, Line], program: Program, timed: Mapping[int, str]) -> None:
+    """Lines of a function behind one that was timed belong to its phase, and those of a model's forward to the forward pass."""
+    for node in ast.walk(program.tree):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for inner in node.body:
+            before = [number for number in timed if node.lineno < number < inner.lineno]
+            phase = timed[max(before)] if before else "forward" if node.name == "forward" else ""
+            line = lines[inner.lineno]
+            if isinstance(inner, ast.Assign | ast.AugAssign | ast.Return) and line.shapes and not line.phase:
+                line.phase = phase
+
+
 def _from_operations(lines: Mapping[int, Line], program: Program, reader: Reader) -> dict[int, list[str]]:
     """Shapes and first values of what the lines computed last; gives the shapes of all that each line computed."""
     every: dict[int, list[str]] = {}
@@ -195,6 +210,7 @@ def _from_operations(lines: Mapping[int, Line], program: Program, reader: Reader
                 every[number] = list(dict.fromkeys(str(shape) for each in operations for shape in each.shapes))
                 lines[number].shapes = [str(shape) for shape in operations[-1].shapes][:2]
                 lines[number].values = _values(operations[-1])
+                lines[number].step = step
     return every
 
 
@@ -222,9 +238,17 @@ def _meanings(
     level: Level,
 ) -> None:
     """The sentence of each statement, at the line where it begins."""
-    in_step = {node.lineno for loop in loops.values() for node in ast.walk(loop) if isinstance(node, ast.stmt)}
+    in_loops = {node.lineno for loop in loops.values() for node in ast.walk(loop) if isinstance(node, ast.stmt)}
+    untracked = {
+        inner.lineno
+        for node in ast.walk(program.tree)
+        if isinstance(node, ast.With) and any(_is_untracked(each) for each in node.items)
+        for each in node.body
+        for inner in ast.walk(each)
+        if isinstance(inner, ast.stmt)
+    }
     # Functions take part in steps as well; an object is set up in __init__.
-    in_step |= {
+    in_step = in_loops | {
         inner.lineno
         for node in ast.walk(program.tree)
         if isinstance(node, ast.FunctionDef) and node.name != "__init__"
@@ -239,9 +263,23 @@ def _meanings(
         if found is None:
             continue
         line.meaning, line.name = found.text, found.name
-        line.phase = line.phase or (found.phase or "" if node.lineno in in_step or not found.makes else "")
+        if not line.phase and node.lineno not in untracked - in_loops and (node.lineno in in_step or not found.makes):
+            line.phase = found.phase or ""
         if found.makes:
             line.values = ""
             line.shapes = made.get(node.lineno, [])[:4]
-        if found.name in names.own or found.name.startswith("class ") or isinstance(node, ast.For | ast.While):
-            line.shapes, line.values = [], ""  # what it gave stands at the function's own lines; a loop gives nothing
+        if (
+            found.name == SEVERAL
+            or found.name in names.own
+            or found.name.startswith("class ")
+            or isinstance(node, ast.For | ast.While)
+        ):
+            line.shapes, line.values, line.step = (
+                [],
+                "",
+                None,
+            )  # what it gave stands at the function's own lines; of several there is no telling
+
+
+def _is_untracked(item: ast.withitem) -> bool:
+    return ast.unparse(item.context_expr).endswith(("no_grad()", "inference_mode()"))

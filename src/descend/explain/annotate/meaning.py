@@ -5,16 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from descend.explain.annotate import phrases
-from descend.explain.annotate.forms import by_form, on_own_names, steps_before
+from descend.explain.annotate.forms import LOOKS, by_form, on_own_names, steps_before, steps_of
 from descend.explain.annotate.names import Names
 from descend.explain.annotate.program import expressions
 from descend.explain.glossary.words import Entry, Level, entry
+
+SEVERAL = "several results"
 
 _MOST_ARGUMENTS = 3
 # A call that is only the frame of another says less than what it frames.
 _FRAMES = frozenset(["print", "len", "range", "enumerate", "zip", "int", "float", "str", "list", "tuple", "super"])
 _MADE = frozenset(["layer", "loss", "optimizer", "data", "scheduler"])
-_LOOKS = frozenset(["shape", "dtype", "device", "ndim", "T", "grad", "data", "grad_fn", "requires_grad", "is_leaf"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ def meaning_of(statement: ast.stmt, names: Names, level: Level, phase: str = "")
     if isinstance(statement, ast.FunctionDef | ast.ClassDef | ast.For | ast.If | ast.Import | ast.ImportFrom):
         text = by_form(statement, names, level)
         return Meaning(type(statement).__name__, text) if text else None
+    if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Tuple):
+        return _of_several(statement, statement.value, names, level)
+    printed = _printed(statement)
+    if len(printed) > 1:
+        shown = entry("print")
+        text = shown.worded(level) if shown is not None else ""
+        return Meaning(SEVERAL, _after(text, steps_of(printed, names), level))
     own = on_own_names(statement, names, level)
     if own is not None:
         return Meaning(*own)
@@ -49,12 +57,36 @@ def meaning_of(statement: ast.stmt, names: Names, level: Level, phase: str = "")
     text = _sentence(node, known, names, level)
     if isinstance(node, ast.Call):
         before = [] if known.kind in _MADE or known.kind == "device" else steps_before(node, names)
-        if before and level != "terse":
-            text = f"{text}; {phrases.BEFORE.at(level).format(steps=', '.join(before))}"
+        text = _after(text, before, level)
     if phase and level == "plain" and known.phase is None and known.kind == "operation":
         text = f"{phrases.PHASES[phase].at(level)}: {text}"
     told = known.phase if isinstance(node, ast.Call) else None
     return Meaning(known.name, text, told, makes=known.kind in _MADE)
+
+
+def _of_several(statement: ast.stmt, values: ast.Tuple, names: Names, level: Level) -> Meaning | None:
+    """Of a, b = …, …: each in turn."""
+    if not any(isinstance(each, ast.Call) for each in values.elts):
+        text = by_form(statement, names, level)
+        return Meaning(type(statement).__name__, text) if text else None
+    found = [meaning for each in values.elts if (meaning := meaning_of(ast.Expr(each), names, level)) is not None]
+    if not found:
+        return None
+    return Meaning(found[0].name, "; ".join(each.text for each in found), makes=all(each.makes for each in found))
+
+
+def _printed(statement: ast.stmt) -> list[ast.expr]:
+    """What a print works out for itself: neither names nor plain texts."""
+    call = getattr(statement, "value", None)
+    if not isinstance(call, ast.Call) or ast.unparse(call.func) != "print":
+        return []
+    return [each for each in call.args if not isinstance(each, ast.Constant | ast.Name)]
+
+
+def _after(text: str, steps: Sequence[str], level: Level) -> str:
+    if not steps or level == "terse":
+        return text
+    return f"{text}; {phrases.BEFORE.at(level).format(steps=', '.join(steps))}"
 
 
 def _sentence(node: ast.expr, known: Entry, names: Names, level: Level) -> str:
@@ -104,7 +136,7 @@ def _candidates(statement: ast.stmt, names: Names) -> Iterator[tuple[int, ast.ex
             known = _entry_of(full, names)
             if known is not None:
                 yield depth + (1000 if full in _FRAMES else arithmetic), node, known
-        elif isinstance(node, ast.Attribute) and node.attr in _LOOKS:
+        elif isinstance(node, ast.Attribute) and node.attr in LOOKS:
             known = _entry_of(names.full(node), names)
             if known is not None:
                 yield depth + 500, node, known
