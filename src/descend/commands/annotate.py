@@ -14,7 +14,7 @@ def annotate(
     *,
     words: Annotated[
         Literal["plain", "usual", "terse"],
-        Parameter(help="How much is said: for a beginner, for daily use, or a few words."),
+        Parameter(help="How much is said: plain for a beginner, usual for daily use, terse in a few words."),
     ] = "plain",
     runs: RunsFlag = None,
     json: JsonFlag = False,

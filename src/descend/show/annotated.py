@@ -125,5 +125,6 @@ def _did(line: Mapping[str, Any]) -> list[str]:
     if line.get("values"):
         gave = f"{gave}: {line['values']}" if gave else str(line["values"])
     if gave:
-        found.append(safe(f"gives {gave}"))
+        later = f" in step {line['step']:,}" if (line.get("step") or 0) > 1 else ""
+        found.append(safe(f"gives {gave}{later}"))
     return found

@@ -22,7 +22,7 @@ INDENT = "  "
 READABLE_WIDTH = 100
 WIDEST = 120
 # One character for one, so that columns and colours stay where they are.
-_ASCII = str.maketrans("·–→×…━╸²█", "-->x~==2#")
+_ASCII = str.maketrans("·–→×…━╸²█│", "-->x~==2#|")
 
 
 def open_console(*, stderr: bool = False) -> Console:
