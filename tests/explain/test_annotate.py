@@ -191,7 +191,7 @@ def test_first_values_are_those_of_the_record(runs: Runs, lines: Any) -> None:
         (
             "first_steps",
             26,
-            "turns 3 numbers into 1, each a weighted sum of all of them",
+            "inputs: 3, outputs: 1; every output is a weighted sum of all inputs",
             "xWᵀ + b: every output is a weighted sum of all inputs plus an offset",
             "xWᵀ + b",
         ),

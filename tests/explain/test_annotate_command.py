@@ -1,6 +1,7 @@
 """``descend annotate RUN`` on the command line: pages of several widths, scripts that changed, and what cannot be annotated."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -251,3 +252,27 @@ def test_a_wording_that_does_not_exist(command: Command) -> None:
     assert (status, out) == (2, "")
     assert err.startswith("descend: --words long")
     assert "[choices: plain, usual, terse]" in words_of(command("--help", columns=100)[1].replace("│", " "))
+
+
+# The page in docs/
+
+
+def comparable(text: str) -> list[str]:
+    """Lines without the shares of time, which differ from run to run."""
+    return [re.sub(r"\d+ %", "N %", line) for line in text.splitlines()]
+
+
+def test_what_the_page_in_docs_shows_is_what_is_printed(tmp_path: Path, command: Command) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "annotate.md").read_text(encoding="utf-8")
+    ((script),) = re.findall(r"^```python\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    excerpts = dict(re.findall(r"^<!-- (\w+) -->\n```text\n(.+?)^```$", page, re.MULTILINE | re.DOTALL))
+    assert set(excerpts) == {"plain", "terse", "changed"}
+    assert page.count("```text") == len(excerpts)
+    run = watched(tmp_path, script, "line.py")
+    for words in ("plain", "terse"):
+        shown = comparable(command(run, "--words", words)[1])
+        wanted = comparable(excerpts[words])
+        at = shown.index(wanted[0])
+        assert shown[at : at + len(wanted)] == wanted
+    (tmp_path / "line.py").write_text(script + "\n")
+    assert excerpts["changed"].strip() in words_of(command(run, columns=300)[1])

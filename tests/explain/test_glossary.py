@@ -178,7 +178,7 @@ def test_numbers_are_put_in_where_they_are_known() -> None:
     linear = entry("nn.Linear")
     assert linear is not None
     assert linear.filled({"in_features": 784, "out_features": 128, "bias": True}) == (
-        "turns 784 numbers into 128, each a weighted sum of all of them"
+        "inputs: 784, outputs: 128; every output is a weighted sum of all inputs"
     )
     assert linear.filled({"in_features": 784}) is None
     relu = entry("nn.ReLU")
