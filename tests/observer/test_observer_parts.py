@@ -183,11 +183,11 @@ def test_steps_without_autograd_are_told_as_handed_over():
     for number in range(30):
         before = {"w": w.clone()}
         w = w - 0.5
-        observer.hand_step(float(number), {"w": w}, (__file__, 7), 0.001, before)
+        observer.hand_step(float(number), {"w": w}, 0.001, before)
     observer.stop()
     assert observer.step == 30
     kinds = {type(event).__name__ for event in events}
-    assert kinds == {"StepsDone", "ParametersSeen", "ParameterNorms", "PhaseTimes"}
+    assert kinds == {"StepsDone", "ParametersSeen", "ParameterNorms"}
     norms = [event for event in events if type(event).__name__ == "ParameterNorms"]
     assert norms[0].rows[0][:2] == ("w", 2.0)
     assert norms[0].rows[0][3] == 0.5

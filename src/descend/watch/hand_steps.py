@@ -9,7 +9,7 @@ from descend.record.events import Listener
 from descend.watch.budget import is_recorded
 from descend.watch.iterations import Iteration
 from descend.watch.operations import OperationRecorder
-from descend.watch.places import Place, Places
+from descend.watch.places import Places
 from descend.watch.probes import LOOPS
 from descend.watch.variables import VariableNames
 
@@ -21,6 +21,7 @@ class Observer(Protocol):
     backward_calls: int
     emit: Listener
     places: Places
+    spent: float  # seconds
 
     @property
     def recorder(self) -> Any: ...
@@ -33,7 +34,6 @@ class Observer(Protocol):
         self,
         loss: Any,
         parameters: Mapping[str, Tensor],
-        place: Place,
         seconds: float,
         before: Mapping[str, Tensor],
     ) -> None: ...

@@ -63,7 +63,6 @@ class LoopWatcher:
         self._recordings = Recordings(observer)
         self._sites: dict[int, Site] = {}
         self._local = _Local()
-        self.cost_seconds = 0.0
 
     def start(self) -> None:
         """Listen to the probes."""
@@ -94,7 +93,7 @@ class LoopWatcher:
             self._give_up(number, error)
         finally:
             local.busy = False
-            self.cost_seconds += time.perf_counter() - at
+            self._observer.spent += time.perf_counter() - at
 
     def _went_on(self, number: int, frame: FrameType, at: float) -> bool:
         """From one step that was not looked at to the next: the way that nearly all iterations take. False where it is not one."""
@@ -286,7 +285,7 @@ class LoopWatcher:
             return
         if iteration.stopwatch is not None:
             seconds = max(0.0, seconds - iteration.stopwatch.cost)
-            self.cost_seconds += iteration.stopwatch.cost
+            self._observer.spent += iteration.stopwatch.cost
         detailed = iteration.sampled or iteration.flow is not None
         before = {path: iteration.before[path] for path in verdict.parameters if path in iteration.before}
         site.waiting.append(Step(loss, parameters, seconds, before) if detailed else Step(loss, {}, seconds, {}))
@@ -328,8 +327,7 @@ class LoopWatcher:
         if version == site.version and not site.silent:
             return
         site.version = version
-        place = site.place
-        self._observer.hand_step(loss, _NOTHING, place, seconds, _NOTHING)
+        self._observer.hand_step(loss, _NOTHING, seconds, _NOTHING)
         if len(self._local.open) > 0:
             self._forget_around()
 
@@ -353,7 +351,7 @@ class LoopWatcher:
             for path, before in step.before.items():
                 self._ends.begins(path, before, moving=True)
         site.told += 1
-        observer.hand_step(step.loss, step.parameters, site.place, step.seconds, step.before)
+        observer.hand_step(step.loss, step.parameters, step.seconds, step.before)
         number = observer.step
         for event in events_of(number, step, snapshot=site.told == 1 or is_snapshot(number)):
             observer.emit(event)

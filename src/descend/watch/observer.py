@@ -20,7 +20,6 @@ from descend.record.events import (
     Message,
     ParameterNorms,
     ParametersSeen,
-    PhaseTimes,
     StepsDone,
     Unseen,
 )
@@ -97,13 +96,12 @@ class Observer(Counted):
         self.hooks = Hooks(self)
         self.reads = Reads(self)
         self._evaluations = 0
-        self._measured = 0.0  # at steps of loops without autograd
         self._inside = 0.0  # measured at steps that are looked at
         self.looks = Looks()
         self._pace = pace_of_python()
         self._beside = 0.0  # measured in those who collect facts, outside of steps that are looked at
         self.broken = False  # a loss was no finite number
-        self.spent = 0.0  # measured at steps that nobody looked at
+        self.spent = 0.0  # measured at steps that nobody looked at, and in loops without autograd
         self._began = clock()
         self.last_flush = self._began
         self.done: list[
@@ -113,13 +111,7 @@ class Observer(Counted):
     @property
     def cost_seconds(self) -> float:
         """Time spent in our own code: measured, and what calling it costs added from its usual value."""
-        return (
-            self._measured
-            + self._inside * self.looks.factor
-            + self._beside
-            + self.spent
-            + self.backward_calls * self._quick_cost()
-        )
+        return self._inside * self.looks.factor + self._beside + self.spent + self.backward_calls * self._quick_cost()
 
     def _quick_cost(self) -> float:
         """Of one backward pass and what belongs to it, at steps that nobody looks at."""
@@ -162,7 +154,6 @@ class Observer(Counted):
         self,
         loss: float | None,
         parameters: Mapping[str, Tensor],
-        place: Place,
         seconds: float,
         before: Mapping[str, Tensor],
     ) -> None:
@@ -178,13 +169,11 @@ class Observer(Counted):
             old = {name: before[name].detach() for name in parameters if name in before}
             kept.keep(old.values())
             rows = kept.rows([(name, tensor, parameters[name]) for name, tensor in old.items()])
-            self.emit(PhaseTimes(step, {"update": seconds}, {"update": place}))
             self.emit(ParameterNorms(step, tuple(rows)))
         tracker = self.tracker()
         if tracker is not None and not tracker.pending:
             tracker.forget()
             tracker.prepare(after=step)
-        self._measured += self._clock() - at
 
     def name_of(self, tensor: Tensor) -> str:
         """The name of a parameter; "" for any other tensor."""

@@ -1,4 +1,4 @@
-# expects: D103 bug line 35
+# expects: D103 bug line 36
 import torch
 from torch import nn
 

@@ -1,4 +1,4 @@
-# expects: D106 bug line 38
+# expects: D106 bug line 23
 """Next value of a noisy sine from the last twelve."""
 
 from dataclasses import dataclass
