@@ -132,7 +132,7 @@ def test_the_story_of_the_scores():
         "2 gradients cleared in this step",
         "the Hessian's eigenvalues are 0.357, 89.64, its condition number is 251.1.",
         "the largest stable learning rate is 2/λmax = 0.02231. lr 0.01 is 45 % of it.",
-        "At this rate the loss is 2.262 after 1,472 epochs; with standardised features after 1 epoch.",
+        "At this rate the loss comes within 1 % of that, to 2.262, after 1,472 epochs;",
         "raising fc1.weight[0, 0] a little lowers the loss. The update moved it by 10.66, downhill.",
     ):
         assert part in said
@@ -165,13 +165,13 @@ def test_several_backward_passes():
 @pytest.mark.parametrize(
     ("zero", "said"),
     [
+        ({"cleared": 0, "seen": False}, "no gradient was seen to be cleared in this step"),
         ({"cleared": 0, "seen": True}, "no gradient was there to be cleared in this step"),
-        ({"cleared": 0, "seen": True, "written_anew": True}, "the next backward pass writes every gradient anew"),
+        ({"cleared": 0, "seen": True, "written_anew": True}, "the next step computes every gradient anew"),
     ],
 )
 def test_what_was_cleared(zero, said):
     assert said in words(worked(zero=zero))
-    assert "zero " not in shown(worked(zero={"cleared": 0, "seen": False}))
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,15 @@ class RecordedStep:
     happened: tuple[Mapping[str, Any], ...] = ()  # in a watched script: zero, backward, clip, update
     sources: Mapping[str, str] = field(default_factory=dict)
     by_hand: ByHand | None = None  # where no backward pass computed the gradients
+    cut: str = (
+        ""  # "of the batch, the first 10 of 90 rows": gradients are of all rows, and operations of those that were kept
+    )
 
     @property
     def parameters(self) -> list[str]:
         """Parameters whose gradients are there, in the order of the model."""
         names = [name for name, _ in self.info.parameters]
+        names += [each for one in self.graph for each in one.inputs if isinstance(each, str)]
         found = [name.removeprefix("before.") for name in self.tensors if name.startswith("before.")]
         return sorted(found, key=lambda name: names.index(name) if name in names else len(names))
 
@@ -147,13 +151,16 @@ def _of_training(reader: Reader, step: int, tensors: Mapping[str, Tensor], rate:
     }
     outside: dict[str, Tensor] = {}
     rows: Sequence[Mapping[str, Any]]
+    cut = ""
     if recipe["model"] in KINDS:
         rows, outside = _operations(info, step, tensors)
+        cut = next((row.note for row in reader.snapshots() if row.step == step), "")
     else:
         rows = _operations_of_own_model(reader, step)
     graph = StepGraph(step, [operation_from(step, row) for row in rows])
     every = {**tensors, **outside}
-    return RecordedStep(info, step, graph, every, (Optimizer(kind, settings),), rate, sources=reader.sources())
+    optimizer, sources = Optimizer(kind, settings), reader.sources()
+    return RecordedStep(info, step, graph, every, (optimizer,), rate, sources=sources, cut=cut)
 
 
 def _operations_of_own_model(reader: Reader, step: int) -> Sequence[Mapping[str, Any]]:

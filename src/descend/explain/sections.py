@@ -9,7 +9,7 @@ from torch import Tensor
 
 from descend.explain.formulas.arguments import NotCovered
 from descend.explain.formulas.losses import Loss
-from descend.explain.formulas.words import equal
+from descend.explain.formulas.words import equal, number, place
 from descend.explain.recorded import RecordedStep
 from descend.explain.replay import Replay, Worked
 from descend.record.graph import Operation
@@ -243,4 +243,14 @@ def _link(
             said["entry"] = one.formula.entry_of_gradient(which, index, one.gradient, one.arguments, one.output)
         except NotCovered as error:
             said["why"] = error.what
+        said["entry"] = said["entry"] or _value_of_gradient(found, inputs[which], index)
     return said
+
+
+def _value_of_gradient(found: Replay, given: int | str, index: tuple[int, ...]) -> str:
+    """The number alone, where its formula has no words for a sum of so many terms."""
+    gradient = found.gradients.get(given) if isinstance(given, str) else found.worked[given].gradient
+    if gradient is None or len(index) != gradient.ndim:
+        return ""
+    where = place(given if isinstance(given, str) else "x", index)
+    return f"∂L/∂{where} = {number(float(gradient[index]))}"

@@ -66,7 +66,29 @@ def work_out(
     rows = rows_of(found)
     if row is not None and not 0 <= row < max(rows, 1):
         raise UsageError(f"step {recorded.step} has no row {row}", help=f"its batch has the rows 0 to {rows - 1}")
+    if recorded.cut:
+        return worked | _of_some_rows(recorded, found, chosen, row or 0, rows)
     return worked | _worked_out(recorded, found, chosen, row or 0, rows, seconds)
+
+
+def _of_some_rows(recorded: RecordedStep, found: Replay, parameter: str, row: int, rows: int) -> dict[str, Any]:
+    """Where the batch was too large to be kept whole: forward of the rows there are; the rest is of all rows, as recorded."""
+    value = float(recorded.tensors["loss"])
+    return {
+        "notes": [
+            f"Only a part was kept: {recorded.cut}. Forward shows these; loss, gradients and update are of all rows,"
+            " as the run computed them, so that no witness can be asked."
+        ],
+        "forward": [forward_section(recorded, found, one, row, rows) for one in found.worked.values()],
+        "loss": {"value": value, "recorded": value, "passes": [value], "term": None, "name": ""},
+        "backward": [],
+        "gradients": [],
+        "verdict": None,
+        "update": _update(recorded, parameter, _largest(recorded.tensors.get(f"gradient.{parameter}"))),
+        "zero": _zero(recorded),
+        "landscape": None,
+        "curvature": None,
+    }
 
 
 def _worked_out(
@@ -236,7 +258,13 @@ def _zero(recorded: RecordedStep) -> Section:
         )
         return {"cleared": 0 if written_anew else len(recorded.parameters), "seen": True, "written_anew": written_anew}
     zeros = [each for each in recorded.happened if each["what"] == "zero"]
-    return {"cleared": sum(int(each["cleared"]) for each in zeros), "seen": bool(zeros), "written_anew": False}
+    by_hand = {each.inputs[0] for each in recorded.graph.named("zero_", "fill_") if _is_gradient(each.inputs[:1])}
+    cleared = sum(int(each["cleared"]) for each in zeros) + len(by_hand)
+    return {"cleared": cleared, "seen": bool(zeros or by_hand), "written_anew": recorded.by_hand is not None}
+
+
+def _is_gradient(inputs: tuple[int | str, ...]) -> bool:
+    return any(isinstance(each, str) and each.endswith(".grad") for each in inputs)
 
 
 def _memory(tensors: Mapping[str, Tensor], name: str, entry: tuple[int, ...]) -> dict[str, float]:

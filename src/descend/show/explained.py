@@ -219,13 +219,13 @@ def _update(worked: Worked) -> list[Text]:
 
 def _zero(worked: Worked) -> list[str]:
     zero = worked.get("zero") or {}
-    if not zero.get("seen"):
-        return []
     cleared = zero.get("cleared") or 0
     if zero.get("written_anew"):
-        return ["nothing has to be cleared: the next backward pass writes every gradient anew"]
+        return ["nothing has to be cleared: the next step computes every gradient anew"]
     if cleared:
         return [f"{numbers.plural(cleared, 'gradient')} cleared in this step"]
+    if not zero.get("seen"):
+        return ["no gradient was seen to be cleared in this step"]
     return ["no gradient was there to be cleared in this step"]
 
 

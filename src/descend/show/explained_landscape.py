@@ -31,7 +31,8 @@ def _bowl(land: Mapping[str, Any]) -> list[str]:
         least += f"; the largest stable learning rate is 2/λmax = {number(limit)}"
     said = [shape, f"{least}.{_share(land.get('lr'), limit)}"]
     if land.get("epochs_now") is not None:
-        line = f"At this rate the loss is {number(land['close'])} after {numbers.plural(land['epochs_now'], 'epoch')}"
+        line = f"At this rate the loss comes within 1 % of that, to {number(land['close'])}, "
+        line += f"after {numbers.plural(land['epochs_now'], 'epoch')}"
         if land.get("epochs_standardised") is not None:
             line += f"; with standardised features after {numbers.plural(max(1, land['epochs_standardised']), 'epoch')}"
         said.append(f"{line}.")
