@@ -1,6 +1,5 @@
 """A script beside what its lines did and what they are for."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,17 +89,22 @@ def _code(code: str, width: int) -> list[Text]:
     """A line of code, broken where it is too long for the page; the rest stands further in."""
     if cell_len(code) <= width:
         return [Text(code)]
-    before = len(code) - len(code.lstrip())
-    inner = " " * min(before + 8, max(0, width - 20))
-    broken = textwrap.wrap(
-        code.strip(),
-        width,
-        initial_indent=code[:before],
-        subsequent_indent=inner,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-    )
-    return [Text(each) for each in broken]
+    inner = " " * min(len(code) - len(code.lstrip()) + 8, max(0, width - 20))
+    rows, rest = [], code
+    while cell_len(rest) > width:
+        cut = _break(rest, width)
+        rows.append(Text(rest[:cut].rstrip()))
+        rest = inner + rest[cut:].lstrip()
+    return [*rows, Text(rest)]
+
+
+def _break(code: str, width: int) -> int:
+    """Where a line of code is broken: at a space, else behind a bracket, comma or dot, else where the page ends."""
+    start = len(code) - len(code.lstrip()) + 1
+    most = next(end for end in range(len(code), 0, -1) if cell_len(code[:end]) <= width)
+    space = code.rfind(" ", start, most + 1)
+    mark = max(code.rfind(each, start, most) for each in "([,.")
+    return space if space > 0 else mark + 1 if mark > 0 else max(most, start)
 
 
 def _notes(line: Mapping[str, Any], page: _Page) -> list[Text]:

@@ -65,8 +65,8 @@ def _of_value(
     value = statement.value
     if value is None:
         return ""
-    if isinstance(statement, ast.Assign):
-        found = _setting(statement, names, level)
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        found = _setting(statement, value, names, level)
         if found:
             return found
     # Verbs can be told one after the other; where functions take part, all are told by their nouns.
@@ -82,8 +82,8 @@ def _has(operator: ast.operator | ast.unaryop) -> bool:
     return type(operator).__name__ in phrases.OPERATORS
 
 
-def _setting(statement: ast.Assign, names: Names, level: Level) -> str:
-    value, target = statement.value, ast.unparse(statement.targets[0])
+def _setting(statement: ast.Assign | ast.AnnAssign, value: ast.expr, names: Names, level: Level) -> str:
+    target = ast.unparse(statement.targets[0] if isinstance(statement, ast.Assign) else statement.target)
     if isinstance(value, ast.Name) and value.id in names.own:
         return phrases.NAMED_AGAIN.at(level).format(name=value.id)
     if ast.unparse(value).startswith("sys.argv["):
@@ -129,7 +129,12 @@ def _step(node: ast.expr, names: Names, level: Level) -> str:
         return phrases.OPERATORS[type(node).__name__].at(level)
     full = ""
     if isinstance(node, ast.Call):
-        full = names.full(node.func)
+        if names.of_own(node.func) is not None:
+            return ast.unparse(node.func)
+        maker = names.maker(node.func)
+        full = names.full(node.func) if maker is None else maker[0]
+        if full in names.own:
+            return ast.unparse(node.func)
     elif isinstance(node, ast.Attribute) and node.attr in LOOKS:
         full = names.full(node)
     known = entry(full) if full not in names.own and full not in _SKIPPED else None
@@ -182,7 +187,7 @@ def on_own_names(statement: ast.stmt, names: Names, level: Level) -> tuple[str, 
     if isinstance(names.own.get(made), ast.ClassDef):
         return name, phrases.OWN_MODEL.at(level).format(name=name, given=given or "its inputs"), "forward"
     known = entry(made)
-    if known is None or known.kind not in ("layer", "loss"):
+    if known is None or known.kind not in ("layer", "module", "loss"):
         return None
     does = known.worded(level)
     shown = name if len(name) <= 24 else made.rpartition(".")[2]

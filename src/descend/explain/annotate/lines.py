@@ -9,14 +9,15 @@ from typing import Any
 
 from descend.explain.annotate.meaning import SEVERAL, meaning_of
 from descend.explain.annotate.names import Names
-from descend.explain.annotate.program import Program, programs_of
+from descend.explain.annotate.program import Program, expressions, programs_of
 from descend.explain.annotate.spent import Spent, spent_by
-from descend.explain.annotate.times import Loop, Times, is_conditional, loops_around
+from descend.explain.annotate.times import SOMETIMES, Loop, Times, is_conditional, loops_around
 from descend.explain.glossary.words import Level
 from descend.record.graph import Operation, operation_from
 from descend.record.reader import Reader
 
 _FEW = 4  # values that are shown
+_HEADERS = (ast.For, ast.While, ast.If, ast.With, ast.FunctionDef, ast.ClassDef)
 
 
 @dataclass(slots=True)
@@ -68,6 +69,9 @@ def annotate(reader: Reader, level: Level) -> Iterator[Annotated]:
             for number, times in Times(program.tree, names, turns, _printed(program, reader)).of.items():
                 if lines[number].meaning or lines[number].shapes or lines[number].phase:
                     lines[number].times = times
+            for statement in (node for node in ast.walk(program.tree) if isinstance(node, ast.Assign | ast.Expr)):
+                for call in _parts(statement) if _is_plain(statement) else ():
+                    lines[call.lineno].times = lines[statement.lineno].times
         for file, text in program.files.items():
             first = program.starts[file] + 1
             own = [lines[number] for number in range(first, first + len(text.splitlines()))]
@@ -257,6 +261,7 @@ def _meanings(
     statements = [node for node in ast.walk(program.tree) if isinstance(node, ast.stmt)]
     for node in sorted(statements, key=lambda each: (each.lineno, each.col_offset)):
         line = lines[node.lineno]
+        _of_parts(lines, node, names, made, level)
         if line.meaning:
             continue
         found = meaning_of(node, names, level, line.phase)
@@ -279,6 +284,32 @@ def _meanings(
                 "",
                 None,
             )  # what it gave stands at the function's own lines; of several there is no telling
+
+
+def _parts(statement: ast.stmt) -> Iterator[ast.Call]:
+    """Calls within a statement that stand first on a line of their own, as the layers of a Sequential do."""
+    seen = {statement.lineno}
+    for each in expressions(statement):
+        if isinstance(each, ast.Call) and each.lineno not in seen:
+            seen.add(each.lineno)
+            yield each
+
+
+def _is_plain(statement: ast.stmt) -> bool:
+    """Whether all that stands in a statement is done once when it runs."""
+    return not any(isinstance(each, SOMETIMES) for each in expressions(statement))
+
+
+def _of_parts(
+    lines: Mapping[int, Line], statement: ast.stmt, names: Names, made: Mapping[int, list[str]], level: Level
+) -> None:
+    for call in _parts(statement):
+        line = lines[call.lineno]
+        found = None if line.meaning else meaning_of(ast.Expr(call), names, level, line.phase)
+        if found is not None:
+            line.meaning, line.name = found.text, found.name
+            if found.makes:
+                line.shapes, line.values = made.get(call.lineno, [])[:4], ""
 
 
 def _is_untracked(item: ast.withitem) -> bool:

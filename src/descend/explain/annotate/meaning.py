@@ -15,7 +15,7 @@ SEVERAL = "several results"
 _MOST_ARGUMENTS = 3
 # A call that is only the frame of another says less than what it frames.
 _FRAMES = frozenset(["print", "len", "range", "enumerate", "zip", "int", "float", "str", "list", "tuple", "super"])
-_MADE = frozenset(["layer", "loss", "optimizer", "data", "scheduler"])
+_MADE = frozenset(["layer", "module", "loss", "optimizer", "data", "transform", "scheduler"])
 
 
 @dataclass(frozen=True, slots=True)

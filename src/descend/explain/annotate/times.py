@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from descend.explain.annotate.names import Names
 from descend.explain.annotate.program import expressions
 
-_SOMETIMES = (ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+SOMETIMES = (ast.IfExp, ast.BoolOp, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _LEAVES = (ast.Break, ast.Continue, ast.Return)
 Loop = ast.For | ast.While
 
@@ -191,7 +191,7 @@ def _sites(tree: ast.Module) -> dict[str, list[tuple[ast.stmt, bool]]]:
     for statement in ast.walk(tree):
         if isinstance(statement, ast.stmt):
             inside = list(expressions(statement))
-            sometimes = {id(inner) for each in inside if isinstance(each, _SOMETIMES) for inner in ast.walk(each)}
+            sometimes = {id(inner) for each in inside if isinstance(each, SOMETIMES) for inner in ast.walk(each)}
             for each in inside:
                 if isinstance(each, ast.Call) and isinstance(each.func, ast.Name | ast.Attribute):
                     surely = id(each) not in sometimes and not isinstance(statement, ast.While)
