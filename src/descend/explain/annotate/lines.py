@@ -5,11 +5,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from descend.explain.annotate.meaning import SEVERAL, meaning_of
 from descend.explain.annotate.names import Names
-from descend.explain.annotate.program import Program, expressions, programs_of
+from descend.explain.annotate.program import Program, expressions, lines_of, programs_of
 from descend.explain.annotate.spent import Spent, spent_by
 from descend.explain.annotate.times import SOMETIMES, Loop, Times, is_conditional, loops_around
 from descend.explain.glossary.words import Level
@@ -57,16 +58,18 @@ def annotate(reader: Reader, level: Level) -> Iterator[Annotated]:
         lines = {
             start + number: Line(number, text)
             for file, start in program.starts.items()
-            for number, text in enumerate(program.files[file].splitlines(), 1)
+            for number, text in enumerate(lines_of(program.files[file]), 1)
         }
         names = Names(program)
         loops = _training_loops(program, spent)
         made = _from_operations(lines, program, reader)
         _from_phases(lines, program, spent, loops)
         _meanings(lines, program, names, loops, made, level)
-        if reader.status == "finished":
+        if reader.status == "finished" and program.is_whole:
             turns = _turns(program, spent, loops) | _evaluated(program, reader, names)
-            for number, times in Times(program.tree, names, turns, _printed(program, reader)).of.items():
+            own = any(Path(file).name == reader.info.title for file in program.files) or len(program.files) > 1
+            counted = Times(program.tree, names, turns, _printed(program, reader), functions=own)
+            for number, times in counted.of.items():
                 if lines[number].meaning or lines[number].shapes or lines[number].phase:
                     lines[number].times = times
             for statement in (node for node in ast.walk(program.tree) if isinstance(node, ast.Assign | ast.Expr)):
@@ -74,8 +77,8 @@ def annotate(reader: Reader, level: Level) -> Iterator[Annotated]:
                     lines[call.lineno].times = lines[statement.lineno].times
         for file, text in program.files.items():
             first = program.starts[file] + 1
-            own = [lines[number] for number in range(first, first + len(text.splitlines()))]
-            yield Annotated(file, own, file in program.unread)
+            page = [lines[number] for number in range(first, first + len(lines_of(text)))]
+            yield Annotated(file, page, file in program.unread)
 
 
 def _training_loops(program: Program, spent: Sequence[Spent]) -> dict[int, Loop]:

@@ -17,6 +17,11 @@ class Program:
     tree: ast.Module
     unread: tuple[str, ...]  # files whose text is not Python throughout
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was run from its first line to its last; of cells in an open notebook nobody knows how often each was run."""
+        return len(self.files) == 1 or not any(file.startswith("cell ") for file in self.files)
+
     def line(self, file: str | None, number: int | None) -> int | None:
         """The number of a line, counted through all files; None for a line of another program."""
         start = self.starts.get(file or "")
@@ -58,17 +63,23 @@ def _program(files: Mapping[str, str]) -> Program:
             unread.append(file)
         else:
             whole.body += ast.increment_lineno(tree, before).body
-        before += len(text.splitlines())
+        before += len(lines_of(text))
     return Program(files, starts, whole, tuple(unread))
 
 
 def _tree(text: str) -> ast.Module | None:
     """The tree of a file or cell; lines that only a notebook understands are left out."""
-    plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in text.splitlines())
+    plain = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines_of(text))
     try:
         return ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError):
         return None
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as Python counts them; a form feed begins none."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 def expressions(statement: ast.AST) -> Iterator[ast.expr]:

@@ -32,11 +32,18 @@ def _holds(body: Sequence[ast.stmt], line: int) -> bool:
 class Times:
     """Counts a program that ran to its end.
 
-    ``turns``: of loops, by the record; ``printed``: how often a line printed. What depends on a condition has no number.
+    ``turns``: of loops, by the record; ``printed``: how often a line printed; ``functions``: whether they are called in this text
+    alone. What depends on a condition has no number.
     """
 
     def __init__(
-        self, tree: ast.Module, names: Names, turns: Mapping[Loop, int], printed: Mapping[int, int] | None = None
+        self,
+        tree: ast.Module,
+        names: Names,
+        turns: Mapping[Loop, int],
+        printed: Mapping[int, int] | None = None,
+        *,
+        functions: bool = True,
     ) -> None:
         self.of: dict[int, int] = {}  # line → how often
         self._names = names
@@ -54,7 +61,7 @@ class Times:
             function, owner = chosen = (ready or self._functions)[0]
             self._functions.remove(chosen)
             self._known = {}
-            self._walk(function.body, self._calls_of(function, owner) if ready else None, in_order=True)
+            self._walk(function.body, self._calls_of(function, owner) if ready and functions else None, in_order=True)
         for line, times in self._printed.items():
             self.of.setdefault(line, times)
 
