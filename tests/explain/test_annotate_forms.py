@@ -202,3 +202,16 @@ def test_lines_are_counted_as_python_does(annotated: Annotated) -> None:
     lines = annotated("import torch\n\x0c\nx = torch.ones(2)  # a\x0cb \u2028 c\r\ny = torch.zeros(3)\n")
     assert [number for number, line in lines.items() if line["meaning"]] == [1, 3, 4]
     assert lines[4]["shapes"] == ["(3,)"]
+
+
+def test_a_name_at_the_end_of_a_cell_shows_itself() -> None:
+    (cell,) = programs_of({"a.ipynb cell 1": "x\n"})
+    found = meaning_of(cell.tree.body[0], Names(cell), "plain")
+    assert found is not None
+    assert found.text == "at the end of a cell: shows it below"
+    assert meanings("x") == [""]
+
+
+def test_clearing_a_gradient_is_one_step() -> None:
+    assert meanings("w.grad.zero_()") == ["sets every number to 0, such as the gradients before the next step"]
+    assert meanings("(a + b).zero_()")[0].endswith("before that: sum")

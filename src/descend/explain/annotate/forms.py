@@ -23,6 +23,7 @@ _PYTHON = {
     ast.Assert: "assert",
 }
 LOOKS = frozenset(["shape", "dtype", "device", "ndim", "T", "grad", "data", "grad_fn", "requires_grad", "is_leaf"])
+_COMPUTED = (ast.Call, ast.BinOp, ast.Compare, ast.Subscript, ast.UnaryOp)
 _SKIPPED = frozenset(["print", "len", "range", "int", "float", "str"])
 
 
@@ -38,6 +39,8 @@ def by_form(statement: ast.stmt, names: Names, level: Level) -> str:
         found = _of_value(statement, names, level)
         if found:
             return found
+    if isinstance(statement, ast.Expr) and names.in_notebook and isinstance(statement.value, ast.Name | ast.Attribute):
+        return phrases.SHOWN.at(level)
     word = next((word for kind, word in _PYTHON.items() if isinstance(statement, kind)), "")
     return _of_python(word, level) if word else ""
 
@@ -148,7 +151,7 @@ def steps_of(values: Sequence[ast.expr], names: Names) -> list[str]:
 
 def steps_before(call: ast.Call, names: Names) -> list[str]:
     """What is done within a call before it: other calls and arithmetic, in order."""
-    inner = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+    inner = [call.func.value] if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, _COMPUTED) else []
     found = [step for each in [*inner, *call.args] for step in _steps(each, names, "terse")]
     return _last(found)
 

@@ -12,6 +12,7 @@ class Names:
     def __init__(self, program: Program) -> None:
         tree = program.tree
         self.place_of = program.told  # a line, in words
+        self.in_notebook = program.is_notebook
         self.told: set[str] = set()  # what has been said of arguments
         self._imported: dict[str, str] = {}
         self.own: dict[str, ast.ClassDef | ast.FunctionDef] = {}

@@ -63,6 +63,7 @@ TEXT = Phrase("gives a text a name", "a string", "text")
 COLLECTION = Phrase("starts an empty collection, to be filled later", "an empty collection", "empty collection")
 COMMAND_LINE = Phrase("reads a word that was typed after the program's name", "a command-line argument", "argument")
 
+SHOWN = Phrase("at the end of a cell: shows it below", "the value that the cell shows", "cell output")
 RANGE_LOOP = Phrase("repeats the lines below, counting 0, 1, 2 …", "loops over a range of integers", "loop")
 COUNTED_LOOP = Phrase("repeats the lines below, counting upwards", "loops over a range of integers", "loop")
 BATCH_LOOP = Phrase("repeats the lines below, once for each batch", "loops over the batches", "loop over batches")

@@ -18,6 +18,11 @@ class Program:
     unread: tuple[str, ...]  # files whose text is not Python throughout
 
     @property
+    def is_notebook(self) -> bool:
+        """Whether its files are cells."""
+        return any(_CELL.match(file) for file in self.files)
+
+    @property
     def is_whole(self) -> bool:
         """Whether it was run from its first line to its last; of cells in an open notebook nobody knows how often each was run."""
         return len(self.files) == 1 or not any(file.startswith("cell ") for file in self.files)
