@@ -135,7 +135,7 @@ def is_added_to_another(graph: StepGraph, product: Product) -> bool:
         user = users[0]
         if user.name in _ADD:
             others = [each for each in graph.inputs_of(user) if isinstance(each, Operation) and each is not made]
-            if any(each.tracked for each in others):
+            if any(each.tracked or each.name in MULTIPLY for each in others):  # a frozen layer is one as well
                 return not user.name.startswith("sub")
         elif user.name not in VIEWS:
             return False

@@ -208,11 +208,14 @@ class SameForAll(Rule):
         stuck = [step for step in stuck if losses.get(step, 0.0) != 0 and math.isfinite(losses.get(step, 0.0))]
         if any(each.dtype == "float16" for graph in graphs for each in learned(graph)):
             stuck = []  # gradients too small for half precision are what D702 looks at
+        moves = not evidence.norms or any(each.change for each in evidence.norms)
         named = False
         for seen in found.values():
             steps = [graph.step for graph, _ in seen]
             proven = len(stuck) >= _RUNNING and set(steps) <= set(stuck) | {1}
             named |= proven
+            if not proven and not moves:
+                continue  # initial values of zero that no update reaches: the fault is the missing update
             yield self._finding(evidence, seen, stuck if proven else [])
         if len(stuck) >= _RUNNING and not named:
             yield self._no_gradient(evidence, stuck)

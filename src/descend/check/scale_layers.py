@@ -197,13 +197,18 @@ class NothingBetween(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         told: set[tuple[str, str]] = set()
-        for graph in evidence.graphs():
-            for chain in chains(graph):
-                first, second = chain
-                key = (first.parameter, second.parameter)
-                if key not in told:
-                    told.add(key)
-                    yield self._finding(evidence, graph, first, second)
+        found = [(graph, first, second) for graph in evidence.graphs() for first, second in chains(graph)]
+        before: dict[str, set[str]] = {}
+        for _, first, second in found:
+            before.setdefault(second.parameter, set()).add(first.parameter)
+        for graph, first, second in found:
+            key = (first.parameter, second.parameter)
+            chosen = (
+                len(before[second.parameter]) > 1
+            )  # one of several layers in each step: no single one can replace them
+            if key not in told and not chosen:
+                told.add(key)
+                yield self._finding(evidence, graph, first, second)
 
     def clean(self, evidence: Evidence) -> str:
         count = len({each.parameter for graph in evidence.graphs(1) for each in products_of(graph)})

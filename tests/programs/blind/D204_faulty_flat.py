@@ -1,4 +1,4 @@
-# expects: D204 bug line 12
+# expects: D204 bug line 12 | at most: D304 bug
 import torch
 
 torch.manual_seed(1)

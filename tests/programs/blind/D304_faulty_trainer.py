@@ -1,4 +1,4 @@
-# expects: D304 bug line 17
+# expects: D304 bug line 17 | at most: D204 bug
 """Does the machine fail within a week? Twelve vibration readings per machine."""
 
 import torch

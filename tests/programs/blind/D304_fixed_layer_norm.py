@@ -1,4 +1,4 @@
-# silent: D304
+# silent: D304 | at most: D605 likely
 # Forecast the next value of a noisy sine from the last 10, through a one-number summary.
 import math
 
