@@ -437,6 +437,35 @@ NORMALISATIONS = {
     "rms_norm plain": lambda n, m: (lambda x: F.rms_norm(x, (m,), eps=1e-3), r(n, m)),
 }
 
+ATTENTION = {
+    "attention": lambda n, m: (
+        F.scaled_dot_product_attention,
+        r(2, n, 3),
+        r(2, m, 3),
+        r(2, m, 2),
+    ),
+    "attention causal": lambda n, m: (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=0.3),
+        r(n, 2, 3, m),
+        r(n, 2, 3, m),
+        r(n, 2, 3, m),
+    ),
+    "attention with numbers added": lambda n, m: (
+        F.scaled_dot_product_attention,
+        r(2, n, 3),
+        r(2, m, 3),
+        r(2, m, 3),
+        r(n, m),
+    ),
+    "attention with a mask": lambda n, m: (
+        F.scaled_dot_product_attention,
+        r(2, n, 3),
+        r(2, m + 1, 3),
+        r(2, m + 1, 3),
+        torch.cat([torch.ones(n, 1, dtype=torch.bool), r(n, m) > 0], 1),
+    ),
+}
+
 SHAPES = {
     "reshape": lambda n, m: (lambda x: x.reshape(m, n), r(n, m)),
     "reshape tuple": lambda n, m: (lambda x: torch.reshape(x, (-1,)), r(n, m)),
@@ -512,6 +541,7 @@ CASES = {
     **LOSSES,
     **IMAGES,
     **NORMALISATIONS,
+    **ATTENTION,
     **SHAPES,
     **LAYERS,
 }

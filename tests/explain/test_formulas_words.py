@@ -92,6 +92,7 @@ CALLS = [
     ("avg_pool2d", lambda: [r(1, 1, 4, 4)], {"1": 2}),
     ("batch_norm", lambda: [r(3, 2), torch.zeros(2), torch.ones(2), r(2), r(2)], {"training": True}),
     ("layer_norm", lambda: [r(2, 3), r(3), r(3)], {"1": [3]}),
+    ("scaled_dot_product_attention", lambda: [r(2, 3, 4), r(2, 3, 4), r(2, 3, 4)], {}),
     ("embedding", lambda: [ids(3, 2), r(3, 2)], {}),
     ("transpose", lambda: [r(2, 3)], {"1": 0, "2": 1}),
     ("expand", lambda: [r(2, 1)], {"1": 2, "2": 3}),

@@ -135,6 +135,9 @@ def gradient_rows(recorded: RecordedStep, found: Replay, clips: list[Clip]) -> l
         else:
             agreement = compare_all(shown, clipped(clips, name, closed), beside=largest)
             why = "" if agreement.agrees else _why_not(recorded)
+            missing = _no_closed_form(found, name)
+            if missing is not None and not why:
+                why = f"by autograd in float64, {missing.what}"
             row |= {"agrees": agreement.agrees, "digits": agreement.digits, "why": why}
         rows.append(row)
     return rows
@@ -179,7 +182,7 @@ def verdict_on(
     value = float(closed[entry]) if shown is None else float(shown[entry])
     verdict = compare(
         value,
-        _no_closed_form(found) or float(closed[entry]),
+        _no_closed_form(found, name) or float(closed[entry]),
         _difference(found, name, entry, clips),
         largest=float(closed.abs().max()),
         beside=max((float(each.abs().max()) for each in found.gradients.values()), default=0.0),
@@ -203,9 +206,15 @@ def _by(recorded: RecordedStep, name: str, shown: Tensor | None) -> str:
     return "the training's own formulas" if by_formulas else "autograd"
 
 
-def _no_closed_form(found: Replay) -> NotCovered | None:
-    why = next((one.why for index, one in found.worked.items() if one.why and index in found.followed), "")
-    return NotCovered(why) if why else None
+def _no_closed_form(found: Replay, name: str) -> NotCovered | None:
+    """The first operation between a parameter and the losses whose derivative is not a closed form."""
+    changed: set[int] = set()
+    for index, one in found.worked.items():
+        if any(each in changed if isinstance(each, int) else each == name for each in one.operation.inputs):
+            changed.add(index)
+            if one.why and one.gradient is not None and index in found.followed:
+                return NotCovered(one.why)
+    return None
 
 
 def _difference(found: Replay, name: str, entry: tuple[int, ...], clips: list[Clip]) -> Difference | None:

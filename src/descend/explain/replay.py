@@ -15,6 +15,7 @@ from torch.nn import functional
 from descend.explain.formulas.arguments import Arguments, NotCovered, prepared
 from descend.explain.formulas.formula import Formula, close
 from descend.explain.formulas.library import formula_of
+from descend.explain.parts import all_outputs, has_parts, in_its_part, is_cut, part_of, put_together
 from descend.record.graph import Operation, StepGraph
 
 # Functions that compute an output from tensors and numbers, and do nothing else. A record may come from a stranger, so no
@@ -71,6 +72,12 @@ class Replay:
         """How many numbers all outputs have together."""
         return sum(one.output.numel() for one in self.worked.values())
 
+    def part(self, operation: Operation, place: int, output: Tensor) -> Tensor:
+        """The input at ``place``, from all that its operation gave."""
+        made = operation.inputs[place]
+        assert isinstance(made, int)
+        return output if made in self.aside else part_of(self.graph.operations[made], output, operation.part(place))
+
     def loss_with(self, name: str, value: Tensor) -> float:
         """The sum of the losses with another value of one leaf, all else as it was."""
         outputs: dict[int, Tensor] = dict(self.aside)
@@ -82,8 +89,12 @@ class Replay:
                 continue
             changed.add(index)
             tensors = [
-                outputs[each] if isinstance(each, int) else value if each == name else self.leaves[each]
-                for each in given
+                self.part(worked.operation, place, outputs[each])
+                if isinstance(each, int)
+                else value
+                if each == name
+                else self.leaves[each]
+                for place, each in enumerate(given)
             ]
             outputs[index] = _forward(worked, tensors)
         return sum(float(outputs[one.index]) for one in self.losses)
@@ -153,7 +164,8 @@ def _compute(found: Replay, tensors: Mapping[str, Tensor]) -> None:
 
 def _work_one(found: Replay, operation: Operation, tensors: Mapping[str, Tensor]) -> None:
     inputs = [
-        _output_of(found, each) if isinstance(each, int) else _leaf(found, each, tensors) for each in operation.inputs
+        found.part(operation, place, _output_of(found, each)) if isinstance(each, int) else _leaf(found, each, tensors)
+        for place, each in enumerate(operation.inputs)
     ]
     found.worked[operation.index] = _work(operation, inputs, found.masks.get(operation.index))
 
@@ -198,14 +210,18 @@ def _looks_like(operation: Operation, kept: Tensor) -> bool:
 def _work(operation: Operation, inputs: list[Tensor], mask: Tensor | None) -> Worked:
     formula = formula_of(operation.name)
     if formula is None:
-        return Worked(operation, _by_torch(operation, inputs), inputs, why=f"{operation.name} has no closed form here")
+        why = "" if is_cut(operation) else f"{operation.name} has no closed form here"
+        return Worked(operation, _by_torch(operation, inputs), inputs, why=why)
     given = inputs if mask is None else [*inputs, mask]
     try:
         arguments = formula.bind(given, operation.constants, _recorded(operation), called=operation.name.strip("_"))
         output = formula.forward(arguments)
     except NotCovered as error:
         return Worked(operation, _by_torch(operation, inputs), inputs, why=error.what)
-    if tuple(output.shape) != operation.shape:
+    except (RuntimeError, IndexError, ValueError) as error:
+        why = f"the closed form of {operation.name} does not fit this call: {error}"
+        return Worked(operation, _by_torch(operation, inputs), inputs, why=why)
+    if tuple(output.shape) != operation.shape and not has_parts(operation):
         why = f"{operation.name}: the closed form gives another shape than the one recorded"
         return Worked(operation, _by_torch(operation, inputs), inputs, why=why)
     return Worked(operation, output, inputs, formula, arguments, mask=mask)
@@ -230,6 +246,8 @@ def _forward(worked: Worked, inputs: list[Tensor]) -> Tensor:
 def _by_torch(operation: Operation, inputs: Sequence[Tensor]) -> Tensor:
     """The output from PyTorch's own function of that name, in float64."""
     name = operation.name.strip("_")
+    if has_parts(operation):
+        return all_outputs(operation, inputs)
     if name in _DROPOUTS:
         raise NotCovered(f"which entries {name} left out was not kept with this step")
     if name not in _WITHOUT_CLOSED_FORM:
@@ -254,7 +272,7 @@ def _by_torch(operation: Operation, inputs: Sequence[Tensor]) -> Tensor:
         raise NotCovered(f"{operation.name} cannot be computed once more: {error}") from error
     if not isinstance(output, Tensor) or tuple(output.shape) != operation.shape:
         raise NotCovered(f"{operation.name} cannot be computed once more: its output has another shape")
-    return output
+    return output if output.requires_grad else prepared(output)
 
 
 def _differentiate(found: Replay) -> None:
@@ -268,14 +286,15 @@ def _differentiate(found: Replay) -> None:
         worked = found.worked[index]
         if worked.gradient is None or index not in found.followed:
             continue
-        for given, gradient in zip(worked.operation.inputs, _backward(worked), strict=True):
+        for place, (given, gradient) in enumerate(zip(worked.operation.inputs, _backward(worked), strict=True)):
             if gradient is None:
                 continue
             if isinstance(given, str):
                 known = found.gradients.get(given)
                 found.gradients[given] = gradient if known is None else known + gradient
             elif given in found.worked:
-                _add(found.worked[given], gradient)
+                made, part = found.worked[given], worked.operation.part(place)
+                _add(made, in_its_part(made.operation, made.output, part, gradient))
 
 
 def _add(worked: Worked, gradient: Tensor) -> None:
@@ -286,6 +305,8 @@ def _backward(worked: Worked) -> Sequence[Tensor | None]:
     assert worked.gradient is not None
     if worked.operation.name in ("detach", "data"):
         return [None] * len(worked.inputs)
+    if is_cut(worked.operation):
+        return [put_together(worked.operation, worked.inputs[0], worked.gradient)]
     if worked.formula is not None and worked.arguments is not None:
         try:
             found = worked.formula.backward(worked.gradient, worked.arguments, worked.output)

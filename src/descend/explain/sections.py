@@ -10,6 +10,7 @@ from torch import Tensor
 from descend.explain.formulas.arguments import NotCovered
 from descend.explain.formulas.losses import Loss
 from descend.explain.formulas.words import equal, number, place
+from descend.explain.parts import PIECES_DERIVATIVE, PIECES_TEXT, has_parts, is_cut, part_of
 from descend.explain.recorded import RecordedStep
 from descend.explain.replay import Replay, Worked
 from descend.record.graph import Operation
@@ -46,7 +47,7 @@ def described(tensor: Tensor) -> Section:
 
 def rows_of(found: Replay) -> int:
     """How many rows the batch has: the longest first axis that most operations share."""
-    lengths = [one.output.shape[0] for one in found.worked.values() if one.output.ndim]
+    lengths = [one.output.shape[0] for one in found.worked.values() if one.output.ndim and not has_parts(one.operation)]
     return max(set(lengths), key=lengths.count) if lengths else 0
 
 
@@ -73,10 +74,10 @@ def forward_section(recorded: RecordedStep, found: Replay, one: Worked, row: int
     operation = one.operation
     said = _of_operation(recorded, operation) | {
         "followed": operation.index in found.followed,
-        "formula": one.formula.text if one.formula is not None else "",
+        "formula": one.formula.text if one.formula is not None else PIECES_TEXT if is_cut(operation) else "",
         "why": one.why if operation.index in found.followed else "",
         "inputs": [_input_name(recorded, found, each) for each in operation.inputs],
-        **described(one.output),
+        **described(part_of(operation, one.output, 0)),
         "entry": "",
     }
     if one.formula is not None and one.arguments is not None:
@@ -235,6 +236,8 @@ def _link(
         "entry": "",
         "why": one.why,
     }
+    if is_cut(one.operation):
+        said["derivative"] = PIECES_DERIVATIVE
     if one.formula is not None and one.arguments is not None and one.gradient is not None:
         names = one.arguments.order
         said["derivative"] = one.formula.derivatives.get(names[which], "") if which < len(names) else ""

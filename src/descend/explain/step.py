@@ -74,11 +74,12 @@ def work_out(
 def _of_some_rows(recorded: RecordedStep, found: Replay, parameter: str, row: int, rows: int) -> dict[str, Any]:
     """Where the batch was too large to be kept whole: forward of the rows there are; the rest is of all rows, as recorded."""
     value = float(recorded.tensors["loss"])
+    note = (
+        f"Only a part was kept: {recorded.cut}. Forward shows these; loss, gradients and update are of all rows,"
+        " as the run computed them, so that no witness can be asked."
+    )
     return {
-        "notes": [
-            f"Only a part was kept: {recorded.cut}. Forward shows these; loss, gradients and update are of all rows,"
-            " as the run computed them, so that no witness can be asked."
-        ],
+        "notes": [note],
         "forward": [forward_section(recorded, found, one, row, rows) for one in found.worked.values()],
         "loss": {"value": value, "recorded": value, "passes": [value], "term": None, "name": ""},
         "backward": [],

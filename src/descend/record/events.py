@@ -159,7 +159,7 @@ class Operations:
 
     Each row: index, name, module (the owner's name), file, line, inputs (indices of earlier rows, names of parameters, or
     ``outside.0`` … for other tensors from before the step), input_shapes and input_dtypes (in the order of the inputs), input_tracked (whether autograd
-    follows each), shapes (of each output), dtype, tracked (whether autograd follows the output), values (all of a small output)
+    follows each), input_parts (which output of its operation each is; left out where all are first ones), shapes (of each output), dtype, tracked (whether autograd follows the output), values (all of a small output)
     or least, mean, most, std; and in ``facts`` what was measured of it for the checks.
     """
 

@@ -58,6 +58,9 @@ class Operation:
     tracked: bool  # whether autograd follows what came out
     constants: Mapping[str, Any] = field(default_factory=dict)  # by position or name
     facts: Mapping[str, Any] = field(default_factory=dict)
+    input_parts: tuple[
+        int, ...
+    ] = ()  # of each input, which output of its operation it is; empty where all are first ones
     values: Any = None  # all of a small output: a number or nested lists, None in place of NaN
     least: float = nan
     mean: float = nan
@@ -81,6 +84,10 @@ class Operation:
             return self.least, self.most
         numbers = [each for each in _flat(self.values) if isinstance(each, int | float)]
         return (min(numbers), max(numbers)) if numbers else (nan, nan)
+
+    def part(self, position: int) -> int:
+        """Which output of its operation the input at ``position`` is, counted from 0."""
+        return self.input_parts[position] if position < len(self.input_parts) else 0
 
     def constant(self, position: int, name: str, default: Any = None) -> Any:
         """A plain argument, given by position or by name."""
@@ -188,6 +195,7 @@ def operation_from(step: int, row: Mapping[str, Any]) -> Operation:
         tracked=bool(row.get("tracked", False)),
         constants=row.get("constants", {}),
         facts=row.get("facts", {}),
+        input_parts=tuple(map(int, row.get("input_parts", ()))),
         values=row.get("values"),
         least=number("least"),
         mean=number("mean"),

@@ -175,6 +175,7 @@ class _Row:
     given: list[tuple[list[int], str, bool]] = field(
         default_factory=list
     )  # shape, dtype, followed by autograd: of each input
+    parts: list[int] = field(default_factory=list)  # of each input: which output of its operation it is
     tracked: bool = False  # autograd follows what came out
     facts: Mapping[str, Any] | None = None
 
@@ -212,6 +213,7 @@ class Recording:
     calls: list[tuple[nn.Module, _Owner]] = field(default_factory=list)  # of modules that have not returned yet
     _rows: list[_Row] = field(default_factory=list)
     _makers: Makers = field(default_factory=Makers)
+    _later_outputs: dict[int, tuple[weakref.ref[Tensor], int, int]] = field(default_factory=dict)  # all but first ones
     _gradients: dict[int, tuple[weakref.ref[Tensor], _Outside]] = field(default_factory=dict)
     _outside: dict[int, _Outside] = field(default_factory=dict)
     _gone: list[_Outside] = field(default_factory=list)  # let go of by the script, and another is where it was
@@ -244,12 +246,14 @@ class Recording:
         given = list(tensors_in((args, kwargs), 4))
         changed = {id(tensor) for tensor in written}
         inputs = [self._source(tensor, changed=id(tensor) in changed) for tensor in given]
+        parts = [self._part(tensor, source) for tensor, source in zip(given, inputs, strict=True)]
         number = len(self._rows)
         constants = _constants(args, kwargs)
         if name == "getitem" and (taken := _index_text(args)):
             constants["1"] = taken
         row = self._row(name, inputs, constants, made, frame)
         row.given = [(list(each.shape), _dtype(each), each.requires_grad) for each in given]
+        row.parts = parts if any(parts) else []
         row.tracked = any(each.requires_grad for each in made)
         row.facts = self.measure(name, args, kwargs, output) if self.measure is not None else None
         self._rows.append(row)
@@ -261,8 +265,14 @@ class Recording:
                 self._chance[f"{_DRAWN}{number}"] = copy
         for tensor in written:
             self._makers.wrote(tensor, number)
-        for tensor in tensors_in(output):
+        self._made(output, number)
+
+    def _made(self, output: Any, number: int) -> None:
+        """What operation number ``number`` gave; of several tensors, which is which."""
+        for place, tensor in enumerate(tensors_in(output)):
             self._makers.made(tensor, number)
+            if place:
+                self._later_outputs[id(tensor)] = (weakref.ref(tensor), number, place)
 
     def entered(self, module: nn.Module) -> None:
         """What follows is the module's."""
@@ -315,6 +325,11 @@ class Recording:
                 self._gone.append(self._outside[id(tensor)])
             self._outside[id(tensor)] = known
         return known
+
+    def _part(self, tensor: Tensor, source: "int | _Outside") -> int:
+        """Which output of the operation that made it a tensor is, counted from 0."""
+        reference, number, place = self._later_outputs.get(id(tensor), (None, -1, 0))
+        return place if reference is not None and reference() is tensor and number == source else 0
 
     def outside(self) -> dict[str, Tensor]:
         """Copies of the nameless tensors that were there before the step, by the names that the operations call them."""
@@ -386,6 +401,8 @@ class Recording:
             "dtype": row.dtype,
             "tracked": row.tracked,
         }
+        if row.parts:
+            found["input_parts"] = row.parts
         if row.facts:
             found["facts"] = {
                 key: value.tolist() if isinstance(value, Tensor) else value for key, value in row.facts.items()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from descend.explain.formulas import (
     activations,
     arithmetic,
+    attention,
     class_losses,
     convolution,
     indexing,
@@ -23,6 +24,7 @@ FORMULAS: tuple[Formula, ...] = (
     *reductions.FORMULAS,
     *activations.FORMULAS,
     *linear.FORMULAS,
+    *attention.FORMULAS,
     *losses.FORMULAS,
     *class_losses.FORMULAS,
     *convolution.FORMULAS,

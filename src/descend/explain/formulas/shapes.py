@@ -25,7 +25,7 @@ class Rearrangement(Formula):
         self.names, self.text, self.move, self.signature = names, text, move, signature
 
     def forward(self, arguments: Arguments) -> Tensor:
-        return self.move(arguments.real("input"), arguments)
+        return self.move(arguments.tensor("input"), arguments)
 
     def sources(self, arguments: Arguments) -> Tensor:
         """For each entry of the output the place of its source, counted through the input row by row."""
@@ -122,7 +122,7 @@ class Detach(Formula):
     signature = takes(input=TENSOR)
 
     def forward(self, arguments: Arguments) -> Tensor:
-        return arguments.real("input")
+        return arguments.tensor("input")
 
     def gradients(self, gradient: Tensor, arguments: Arguments, output: Tensor) -> Gradients:
         return {"input": torch.zeros_like(gradient)}
