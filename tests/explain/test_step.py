@@ -364,3 +364,27 @@ def test_a_sum_of_many_terms_is_shown_by_its_value(watched):
     last = found["backward"][-1]
     assert last["name"] == "conv2d"
     assert last["entry"] == f"∂L/∂weight{found['verdict']['entry']} = {number(found['verdict']['value'])}"
+
+
+@pytest.mark.parametrize("how", ["autocast", "parameters"])
+def test_a_step_in_bfloat16_is_held_to_what_that_can_say(watched, how):
+    def program():
+        torch.manual_seed(0)
+        dtype = torch.bfloat16 if how == "parameters" else torch.float32
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)).to(dtype)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        x, y = torch.randn(16, 4).to(dtype), torch.randint(0, 2, (16,))
+        for _ in range(2):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=how == "autocast"):
+                loss = functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+
+    found = work_out(watched(program), step=1)
+    assert found["notes"] == [
+        "The run computed in bfloat16, which rounds to 2 digits; here everything is worked out in float64."
+    ]
+    assert found["verdict"]["agrees"] is True
+    assert all(row["agrees"] for row in found["gradients"])
+    assert found["update"]["agrees"] is True

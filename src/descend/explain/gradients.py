@@ -11,7 +11,7 @@ from torch import Tensor
 from descend.explain.formulas.arguments import NotCovered
 from descend.explain.recorded import RecordedStep
 from descend.explain.replay import Replay, replay
-from descend.explain.verify import Verdict, compare, compare_all, worst_kink
+from descend.explain.verify import Verdict, coarsest, compare, compare_all, worst_kink
 from descend.numerics.differences import Difference, differences
 from descend.record.graph import Operation
 
@@ -20,6 +20,9 @@ Section = dict[str, Any]
 _MOST_FOR_DIFFERENCES = 20_000_000  # numbers of all outputs: beyond, the loss takes too long to compute again and again
 _NEAR = 1e-3  # a kink
 _SAME_NORM = 1e-3
+_ROUNDING = {
+    str(each).removeprefix("torch."): each for each in (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,8 @@ def gradient_rows(recorded: RecordedStep, found: Replay, clips: list[Clip]) -> l
         if shown is None or closed is None:
             row |= {"agrees": None, "digits": None, "why": _missing(recorded, found, shown is None, name)}
         else:
-            agreement = compare_all(shown, clipped(clips, name, closed), beside=largest)
+            dtype = coarsest([shown.dtype, computed_in(found)])
+            agreement = compare_all(shown, clipped(clips, name, closed), beside=largest, dtype=dtype)
             why = "" if agreement.agrees else _why_not(recorded)
             missing = _no_closed_form(found, name)
             if missing is not None and not why:
@@ -141,6 +145,13 @@ def gradient_rows(recorded: RecordedStep, found: Replay, clips: list[Clip]) -> l
             row |= {"agrees": agreement.agrees, "digits": agreement.digits, "why": why}
         rows.append(row)
     return rows
+
+
+def computed_in(found: Replay) -> torch.dtype:
+    """The coarsest type of number that gradients flowed through: under autocast it is not that of the parameters."""
+    names = {one.operation.dtype for index, one in found.worked.items() if index in found.followed}
+    known = [_ROUNDING[name] for name in names if name in _ROUNDING]
+    return coarsest(known) if known else torch.float64
 
 
 def _missing(recorded: RecordedStep, found: Replay, unrecorded: bool, name: str) -> str:
@@ -186,7 +197,7 @@ def verdict_on(
         _difference(found, name, entry, clips),
         largest=float(closed.abs().max()),
         beside=max((float(each.abs().max()) for each in found.gradients.values()), default=0.0),
-        dtype=shown.dtype if shown is not None else torch.float64,
+        dtype=coarsest([shown.dtype, computed_in(found)]) if shown is not None else torch.float64,
         kink_of=_kink(found),
     )
     return {"entry": list(entry), "value": value, "by": _by(recorded, name, shown), **_said(verdict)}

@@ -14,7 +14,7 @@ from descend.errors import UsageError, did_you_mean
 from descend.explain.curvature import top_curvature
 from descend.explain.formulas.arguments import NotCovered
 from descend.explain.formulas.words import equal, number
-from descend.explain.gradients import clip_to_come, clips_of, gradient_rows, replayed, verdict_on
+from descend.explain.gradients import clip_to_come, clips_of, computed_in, gradient_rows, replayed, verdict_on
 from descend.explain.landscape import is_plain, landscape_of
 from descend.explain.recorded import UNKNOWN, RecordedStep, recorded_step
 from descend.explain.replay import Replay, replay
@@ -31,6 +31,7 @@ from descend.record.reader import Reader
 
 Section = dict[str, Any]
 
+_DIGITS = {torch.float16: 3, torch.bfloat16: 2}  # that a number of this type has
 _SECONDS = 2.0  # that the curvature may take
 _MOST_PASSES = 8  # backward passes whose parts of a gradient are shown one by one
 
@@ -190,6 +191,12 @@ def _notes(recorded: RecordedStep, found: Replay, factors: list[float], limits: 
         for limit in limits
         if math.isfinite(limit)
     ]
+    dtype = computed_in(found)
+    if dtype in (torch.float16, torch.bfloat16):
+        name = str(dtype).removeprefix("torch.")
+        notes.append(
+            f"The run computed in {name}, which rounds to {_DIGITS[dtype]} digits; here everything is worked out in float64."
+        )
     if recorded.by_hand is not None:
         notes.append("No backward pass: the script derives its gradients itself.")
     return notes

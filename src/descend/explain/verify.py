@@ -4,7 +4,7 @@ A witness agrees, disagrees, or cannot be asked; each says to how many digits, a
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -112,20 +112,31 @@ class Agreement:
     agrees: bool
 
 
-def compare_all(shown: Tensor, closed_form: Tensor, *, beside: float = 0.0) -> Agreement:
-    """A gradient as the run computed it and its closed form, of one shape; all entries count. beside: as for :func:`compare`."""
+def compare_all(
+    shown: Tensor, closed_form: Tensor, *, beside: float = 0.0, dtype: torch.dtype | None = None
+) -> Agreement:
+    """A gradient as the run computed it and its closed form, of one shape; all entries count.
+
+    beside: as for :func:`compare`. dtype: what it was computed in, where that is coarser than its own.
+    """
     assert shown.shape == closed_form.shape, f"{tuple(shown.shape)} beside {tuple(closed_form.shape)}"
     ours, theirs = closed_form.detach().double().cpu(), shown.detach().double().cpu()
     if not ours.numel():
         return Agreement(_MOST_DIGITS, (), 0.0, agrees=True)
     equal = (ours == theirs) | (ours.isnan() & theirs.isnan())
     off = torch.where(equal, 0.0, (ours - theirs).abs()).nan_to_num(nan=math.inf)
-    tolerance = _tolerance(shown.dtype)
-    largest = max(_largest(ours), _largest(theirs), _rounding(shown.dtype) * abs(beside) / tolerance)
+    dtype = dtype or shown.dtype
+    tolerance = _tolerance(dtype)
+    largest = max(_largest(ours), _largest(theirs), _rounding(dtype) * abs(beside) / tolerance)
     place = int(off.argmax())
     share = float(off.flatten()[place]) / largest if float(off.flatten()[place]) else 0.0
     worst = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), ours.shape))
     return Agreement(_digits(share), worst, share, share <= tolerance)
+
+
+def coarsest(dtypes: Iterable[torch.dtype]) -> torch.dtype:
+    """The one that rounds most."""
+    return max(dtypes, key=_tolerance)
 
 
 def _tolerance(dtype: torch.dtype) -> float:
