@@ -76,7 +76,10 @@ def test_an_operation_without_a_closed_form_keeps_the_other_witness():
 def test_nothing_to_ask():
     verdict = compare(2.0, None, None)
     assert verdict.agrees is None
-    assert verdict.line() == "closed form – (there is none) differences – (not taken)"
+    assert verdict.line() == (
+        "closed form – (there is none)"
+        " differences – (not taken: the loss takes too long to be computed again and again)"
+    )
 
 
 def test_a_kink_is_noted():
@@ -148,3 +151,15 @@ def test_rounding_is_not_held_against_a_gradient_that_is_nothing():
     assert not compare_all(shown, closed).agrees
     assert compare_all(shown, closed, beside=0.5).agrees
     assert not compare_all(torch.tensor([0.2, 0.0]), closed, beside=0.5).agrees
+
+
+def test_kinks_within_the_step_blur_the_differences():
+    taken = Difference(-0.005840, 1e-9, 1e-3, kink=False, left=-0.00584, right=-0.00584, evaluations=20)
+    verdict = compare(-0.005836, -0.005836, taken, kink_of="relu")
+    assert verdict.agrees is True
+    assert verdict.line() == (
+        "closed form ✓ differences – (−0.00584: blurred by kinks of relu that lie within the step) (agree to 15 digits)"
+    )
+    assert compare(-0.005836, -0.005836, taken).agrees is False, "without a kink it is a disagreement"
+    far = Difference(-0.0060, 1e-9, 1e-3, kink=False, left=-0.006, right=-0.006, evaluations=20)
+    assert compare(-0.005836, -0.005836, far, kink_of="relu").agrees is False, "kinks do not explain as much"
