@@ -388,3 +388,21 @@ def test_a_step_in_bfloat16_is_held_to_what_that_can_say(watched, how):
     assert found["verdict"]["agrees"] is True
     assert all(row["agrees"] for row in found["gradients"])
     assert found["update"]["agrees"] is True
+
+
+def test_the_rate_of_an_update_by_hand_is_held_against_the_curvature(watched):
+    def program():
+        torch.manual_seed(0)
+        w = torch.randn(4, 3, requires_grad=True)
+        x, y = torch.randn(20, 4), torch.randint(0, 3, (20,))
+        for _ in range(2):
+            loss = functional.cross_entropy(x @ w, y)
+            loss.backward()
+            with torch.no_grad():
+                w -= 0.5 * w.grad
+                w.grad.zero_()
+
+    found = work_out(watched(program), step=1)
+    assert found["update"]["agrees"] is True
+    assert found["curvature"]["plain"] is True
+    assert found["curvature"]["lr"] == pytest.approx(0.5)

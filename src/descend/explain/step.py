@@ -102,7 +102,7 @@ def _worked_out(
     verdict = verdict_on(recorded, found, parameter, entry, clips)
     if verdict is not None and 1 < len(found.losses) <= _MOST_PASSES:
         verdict["parts"] = _parts(recorded, found, parameter, entry)
-    landscape = landscape_of(recorded, found)
+    landscape, changed = landscape_of(recorded, found), _update(recorded, parameter, entry)
     return {
         "notes": _notes(recorded, found, [clip.factor for clip in clips], [clip.limit for clip in clips]),
         "forward": [
@@ -112,10 +112,10 @@ def _worked_out(
         "backward": backward_sections(recorded, found, parameter, entry, row, rows),
         "gradients": gradient_rows(recorded, found, clips),
         "verdict": verdict,
-        "update": _update(recorded, parameter, entry),
+        "update": changed,
         "zero": _zero(recorded),
         "landscape": landscape,
-        "curvature": None if landscape is not None else _curvature(recorded, found, seconds),
+        "curvature": None if landscape is not None else _curvature(recorded, found, changed, seconds),
     }
 
 
@@ -288,12 +288,13 @@ def _memory(tensors: Mapping[str, Tensor], name: str, entry: tuple[int, ...]) ->
     return found
 
 
-def _curvature(recorded: RecordedStep, found: Replay, seconds: float) -> Section:
+def _curvature(recorded: RecordedStep, found: Replay, changed: Section | None, seconds: float) -> Section:
     """The steepest direction of the loss, for models that are not linear least squares."""
     top = top_curvature(found, recorded.parameters, seconds)
     if isinstance(top, str):
         return {"value": None, "why": top}
-    plain = bool(recorded.optimizers or recorded.by_hand) and all(
+    by_hand = not recorded.optimizers and changed is not None and changed["agrees"] is True
+    plain = (by_hand or bool(recorded.optimizers or recorded.by_hand)) and all(
         is_plain(each.kind, each.settings) for each in recorded.optimizers
     )
     return {
