@@ -144,6 +144,14 @@ def firsts(evidence: Evidence) -> dict[int, BatchRow]:
     return found
 
 
+def is_given_none(evidence: Evidence, step: int) -> bool:
+    """Whether what the model was given in a step is seen to hold numbers that are NaN or infinite: that is D404."""
+    whole = (row for row in evidence.facts("broken_batch") if row.step == step and not row.values["parameters"])
+    if any(each[5] for row in whole for each in row.values["inputs"]):
+        return True
+    return any(row.step == step and sum(row.values["not_finite"]) for row in evidence.facts("given"))
+
+
 def impurity(counts: Sequence[Sequence[int]]) -> float:
     """That two rows drawn from these have different labels."""
     every = sum(count for _, count in counts)

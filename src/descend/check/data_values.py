@@ -68,14 +68,14 @@ class BrokenValues(Rule):
             gradients = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.gradient)]
             before = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.value)]
             culprit = first_broken(evidence, row.step, bad_data=True)
-            if culprit is not None and culprit[2] == "operation":
-                continue  # the batch was finite, and a computation made it what it is: that is D701
+            made = culprit[0].name if culprit is not None and culprit[2] == "operation" else ""
             if count and gradients and not before:
                 yield Finding(
                     code=self.code,
                     level="bug",
-                    title=f"the batch of step {row.step:,} holds {count:,} numbers that are NaN or infinite, and so do its gradients",
-                    message="The update writes them into the parameters, and nothing is learnt from there on.",
+                    title=f"in step {row.step:,} the model is given {count:,} number{'s' if count > 1 else ''} that {'are' if count > 1 else 'is'} NaN or infinite, and so are its gradients",
+                    message=(f"The rows were finite; {made} made that of them. " if made else "")
+                    + "The update writes them into the parameters, and nothing is learnt from there on.",
                     evidence={
                         "not finite in the batch": count,
                         "gradients that are not finite": f"{len(gradients)} of {len([each for each in evidence.norms if each.step == row.step])}",

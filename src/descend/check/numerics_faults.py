@@ -9,6 +9,7 @@ from typing import Any
 from descend.check import words
 from descend.check.broken import first_broken, has_nan, range_words
 from descend.check.course import courses
+from descend.check.data_facts import is_given_none
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Place
 from descend.check.graph import Operation, StepGraph
@@ -58,6 +59,9 @@ class NotFinite(Rule):
             if step is None:
                 continue
             values = fact.values if fact is not None and fact.step == step else {}
+            origin = first_broken(evidence, step, bad_data=bool(values.get("data")))
+            if origin is not None and origin[2] == "data" and is_given_none(evidence, step):
+                raise CannotCheck(f"the data of step {step:,} hold numbers that are none: see D404")
             yield self._finding(evidence, step, course.losses[step - course.first], values, course.first)
             return
 
@@ -98,7 +102,7 @@ class NotFinite(Rule):
             return Finding(
                 code=self.code,
                 level="bug",
-                title=f"the loss is {word} at step {step:,}: {operation.name} was given data that are none",
+                title=f"the loss is {word} at step {step:,}: {operation.name} was given data that hold NaN or infinity",
                 message="A number in the batch is NaN or infinite, and one is enough: sums and means carry it into the loss.",
                 evidence={**facts, "operation": f"{operation.name} (line {operation.line})"},
                 where=words.place_of(evidence, operation),
@@ -170,7 +174,7 @@ class NotFinite(Rule):
         return Finding(
             code=self.code,
             level="bug",
-            title=f"the loss is {word} at step {step:,}: {name} was given data that are none"
+            title=f"the loss is {word} at step {step:,}: {name} was given data that hold NaN or infinity"
             if data
             else f"{name} makes the first number that is none, at step {step:,}",
             message="One such number is enough: sums and means carry it into the loss, and the update into every parameter."

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -86,9 +87,10 @@ class Detail:
         self.module_called(module, output)
         if id(module) not in self._modules:
             self._modules.update(self.names.modules_of(module, frame))
-        if not self.batch.tensors:
-            self.batch.see(inputs)
-        self.tell("root_called", module, inputs, output, self.step, frame)
+        if torch.is_grad_enabled():  # else it may be an evaluation before the step
+            if not self.batch.tensors:
+                self.batch.see(inputs)
+            self.tell("root_called", module, inputs, output, self.step, frame)
 
     def backward_begins(self, leaves: Sequence[Tensor], frame: FrameType | None, *, keep: bool) -> None:
         self.names.learn(leaves, frame)

@@ -1,4 +1,4 @@
-# arguments: faulty | expects: D304 likely line 31
+# arguments: faulty | expects: D304 likely line 31 | at most: D603 likely | at most: D604 likely
 # arguments: clean | silent: D304
 """Energy use of a flat from its meter readings. The table is either as read or already standardised."""
 

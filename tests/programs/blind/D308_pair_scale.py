@@ -1,4 +1,4 @@
-# arguments: faulty | expects: D308 bug line 11
+# arguments: faulty | expects: D308 bug line 11 | at most: D701 bug
 # arguments: clean | at most: D308 note
 """Kind of stone from four lab values. One lab reports ppm, the other standardised values."""
 

@@ -1,4 +1,4 @@
-# expects: D404 bug line 18
+# expects: D404 bug line 18 | at most: D701 bug
 import torch
 
 torch.manual_seed(17)

@@ -1,4 +1,4 @@
-# expects: D404 bug line 14
+# expects: D404 bug line 14 | at most: D701 bug
 # click rates from counts; ratios and logs of counts are the features
 import torch
 import torch.nn as nn

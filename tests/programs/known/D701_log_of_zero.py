@@ -1,4 +1,4 @@
-# arguments: empty | expects: D701 bug line 17 | silent: D404
+# arguments: empty | expects: D701 bug line 17 | at most: D404 bug
 # arguments: full | silent: D701
 # Shares of words in documents: one of them has a word that is missing.
 import sys

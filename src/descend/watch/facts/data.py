@@ -248,6 +248,8 @@ class Data(Collector):
         target = self._origins.of(y) if y is not None else None
         if known is not None and known.y is None and target is not None and (of := target.source()) is not None:
             known.y = weakref.ref(of)
+        if known is not None and origin is not None:
+            known.uses(origin)
         self._sliced = known or self._sliced
         return known
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
+
+from descend.watch.quiet import quiet
 
 _TAKING = frozenset(["getitem", "index_select", "narrow", "split", "chunk", "tensor_split", "unbind"])
 _MOST = 4_096
@@ -22,6 +25,7 @@ class Origin:
     stop: int
     rows: int  # that there are to take from
     altered: bool = False  # something was computed from them since
+    numbers: Tensor | None = None  # of the rows, where they were chosen one by one
 
 
 class Origins:
@@ -78,7 +82,7 @@ class Origins:
         elif isinstance(index, Tensor | np.ndarray | list) and len(output):
             start, stop, listed = self._part_of(index, len(output))
             how = "listed" if listed == count and listed > len(output) else "chosen"
-            yield output, Origin(reference, how, start, stop, count)
+            yield output, Origin(reference, how, start, stop, count, numbers=_numbers(index, count, len(output)))
 
     def _part_of(self, index: Any, count: int) -> tuple[int, int, int]:
         """Which part of a longer list of row numbers these are, and how long that is."""
@@ -112,10 +116,24 @@ def _index_in(name: str, source: Tensor, args: tuple[Any, ...]) -> Any:
     return index[0] if others_whole else None
 
 
+def _numbers(index: Any, count: int, rows: int) -> Tensor | None:
+    """The row numbers that an index chooses, a copy."""
+    if rows > _MOST or (isinstance(index, list) and not all(isinstance(each, int) for each in index)):
+        return None
+    with quiet():
+        numbers = torch.as_tensor(index).detach().cpu()
+        if numbers.ndim != 1 or numbers.is_floating_point() or numbers.is_complex():
+            return None
+        if numbers.dtype == torch.bool:
+            return numbers.nonzero().flatten()
+        return torch.where(numbers < 0, numbers + count, numbers).long()
+
+
 def _of_both(own: Origin, taken: Origin) -> Origin:
     """Of rows taken from a tensor that was itself taken from another."""
     if taken.how == "slice" and (taken.start, taken.stop) == (0, taken.rows):
         return replace(own, altered=True)  # other columns of the same rows
     if own.how in ("listed", "chosen") and taken.how == "slice" and taken.rows == own.stop - own.start == own.rows:
-        return replace(taken, source=own.source, how="listed")  # all rows in another order, part by part
+        part = own.numbers[taken.start : taken.stop] if own.numbers is not None else None
+        return replace(taken, source=own.source, how="listed", numbers=part)  # all rows in another order, part by part
     return taken

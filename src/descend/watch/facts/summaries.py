@@ -12,6 +12,7 @@ from descend.watch.facts import shared
 from descend.watch.facts.columns import COLUMNS, describe, describe_labels, series_in
 from descend.watch.facts.loaders import KnownLoader
 from descend.watch.facts.moments import Telling
+from descend.watch.facts.origins import Origin
 from descend.watch.facts.sets import Rows, numbers_in, rows_of, spread_out
 from descend.watch.facts.signal import probe
 from descend.watch.places import Place
@@ -47,6 +48,7 @@ class KnownSet:
         self._seen_y: list[Tensor] = []
         self._seen_bytes = 0
         self._answers: list[Tensor] = []
+        self._used: set[int] | None = None  # its rows that steps were seen to take; None: they take them all
 
     def is_of(self, x: Tensor) -> bool:
         """Whether it is the set that lies in this tensor."""
@@ -68,6 +70,19 @@ class KnownSet:
             self._seen_x.append(some)
             if y is not None and len(y) == len(x) and y[:1].numel() == 1:
                 self._seen_y.append(y.detach()[: len(some)].reshape(-1).to("cpu", copy=True))
+
+    def uses(self, origin: Origin) -> None:
+        """A step took some of its rows, which were cut out of a larger tensor."""
+        if self._used is None:
+            self._used = set()
+        if origin.numbers is not None:
+            self._used.update(origin.numbers.tolist())
+        elif origin.how == "slice":
+            self._used.update(range(origin.start, origin.stop))
+
+    def used(self) -> Tensor | None:
+        """Numbers of the rows that steps were seen to take; None where they take them all."""
+        return None if self._used is None else torch.tensor(sorted(self._used), dtype=torch.long)
 
     def examined(self, number: int, place: Place, after: "KnownSet | None", x: Tensor, output: Any) -> None:
         """An evaluation gave some of its rows to the model."""
@@ -215,7 +230,15 @@ def _shared(one: KnownSet, other: KnownSet) -> dict[str, Any]:
         keys = other.keys
     else:
         return {}
-    found = shared.compare(one.keys, keys)
+    used, own = one.used(), one.keys
+    if used is not None:
+        if len(own) != one.rows or not len(used):
+            return {}
+        own = own[used]
+    found = shared.compare(own, keys)
+    if used is not None:
+        found["pairs"] = [[int(used[mine]), other] for mine, other in found["pairs"]]
+        found["seen"] = len(used)
     mine = one.parts()
     found["compared"] = found["equal"] = 0
     whole = len(one.columns) == one.sample.x[:1].numel() if one.sample is not None else False
