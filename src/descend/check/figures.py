@@ -157,6 +157,8 @@ def _examine(evidence: Evidence, series: Sequence[_Shown], sources: Sequence[Sou
                 continue
             telling = [pair for pair in applies if _misleads(*pair, source)]
             digits = sum(shown.digits for shown, _ in telling)
+            if len(telling) < wrong.least:
+                continue
             if digits >= _FEWEST and 2 * len(telling) >= len(applies):
                 finding = _finding(evidence, source, telling, wrong)
                 return finding if digits >= _PROVEN else finding.at_most("likely")

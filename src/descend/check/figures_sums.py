@@ -139,6 +139,8 @@ def of_evaluations(evidence: Evidence) -> Iterator[Source]:
             previous = stretches[step] = Stretch.after(step, sums, previous, is_epoch=False)
         every = [stretch.sums for stretch in stretches.values()]
         counts = all(_is_whole(sums.total) and _is_whole(sums.last) for sums in every)
+        if counts and any(sums.total > sums.rows for sums in every):
+            continue  # more than there are rows: whatever it counts, it is no share of them
         near = all(usual / 4 < abs(sums.mean) < 4 * usual and sums.first_rows >= 16 for sums in every)
         yield Source("evaluation", stretches, near and _is_mean(evidence), counts)
 

@@ -16,6 +16,7 @@ LAST_BATCH = "the last batch's alone"
 _OF_BATCHES = re.compile(r"\b(batch|step|iter|iteration|minibatch|it|last)\b")
 _OF_SUMS = re.compile(r"\b(sum|total|summed|accumulated|cumulative|running|correct|all)\b")
 _SO_FAR = re.compile(r"\b(so far|running|smooth\w*|ema|overall|cumulative|total|moving)\b")
+_OF_THE_START = re.compile(r"\b(first|initial\w*|start\w*|begin\w*|before|prev\w*|old|untrained|from)\b")
 _AFTER = re.compile(r"\bafter\b.*\b(update|step|training|optimi\w+)|\bupdated\b")
 _OF_SHARE = re.compile(r"\bacc|accuracy|correct|precision|recall|\bf1\b|score|right|\blr\b|rate|seconds|time")
 _OF_LOSS = re.compile(r"loss|cost|mse|nll|error|objective|entropy|risk|perplexity|mean|average|avg")
@@ -46,6 +47,11 @@ class Name:
         return _SO_FAR.search(self.text) is not None
 
     @property
+    def is_old(self) -> bool:
+        """Meant to be a figure of the beginning, or of the one before."""
+        return _OF_THE_START.search(self.text) is not None
+
+    @property
     def is_after_update(self) -> bool:
         return _AFTER.search(self.text) is not None
 
@@ -69,6 +75,7 @@ class Wrong:
     cost: str
     fix: str
     needs_first: bool = True  # the first figure, to which it does not apply, has to be right
+    least: int = 1  # figures that have to go wrong this way
 
     def said(self, text: str, stretch: Stretch) -> str:
         """``what`` or ``fix`` of a stretch."""
@@ -121,7 +128,8 @@ def wrong_ways(source: Source, name: Name) -> Iterator[Wrong]:
     if source.counts:
         yield from _of_counts()
     yield from _never_set_back(source, over)
-    yield from _stale(source, over)
+    if not name.is_old:
+        yield from _stale(source, over)
 
 
 def _of_one_batch(source: Source, name: Name, over: str) -> Iterator[Wrong]:
@@ -270,7 +278,7 @@ def _stale(source: Source, over: str) -> Iterator[Wrong]:
     )
     for formula in before:
         fix = f"print it after it has been worked out for this {over}"
-        yield Wrong("bug", formula, f"that of the {over} before", cost, fix, needs_first=False)
+        yield Wrong("bug", formula, f"that of the {over} before", cost, fix, needs_first=False, least=2)
     if source.kind == "training":
         yield Wrong(
             "bug",
@@ -279,6 +287,7 @@ def _stale(source: Source, over: str) -> Iterator[Wrong]:
             cost,
             "work it out anew before it is printed",
             needs_first=False,
+            least=2,
         )
 
 

@@ -1,4 +1,4 @@
-# expects: D404 likely line 33
+# expects: D404 likely line 33 | at most: D604 likely
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset

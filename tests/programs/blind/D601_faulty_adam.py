@@ -1,4 +1,4 @@
-# expects: D601 likely line 13
+# expects: D601 likely line 13 | at most: D304 likely
 # letters of a toy alphabet, recognised from noisy strokes
 import torch
 import torch.nn as nn

@@ -1,4 +1,4 @@
-# expects: D601 bug line 40
+# expects: D601 bug line 40 | at most: D701 bug
 """Energy use of buildings, a small network and plain SGD with momentum."""
 
 from dataclasses import dataclass

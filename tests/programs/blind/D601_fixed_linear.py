@@ -1,4 +1,4 @@
-# silent: D601
+# silent: D601, D503
 import torch
 from torch import nn, optim
 

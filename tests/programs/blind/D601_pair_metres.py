@@ -1,4 +1,4 @@
-# arguments: faulty | expects: D601 bug line 36
+# arguments: faulty | expects: D601 bug line 36 | at most: D701 bug
 # arguments: clean | silent: D601
 """Volume of trees from their diameter and height (metres or centimetres, as the foresters wrote them)."""
 

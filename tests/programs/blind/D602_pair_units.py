@@ -1,4 +1,4 @@
-# arguments: faulty | expects: D602 note line 25
+# arguments: faulty | expects: D602 note line 25 | at most: D603 likely
 # arguments: clean | silent: D602
 import json
 import random

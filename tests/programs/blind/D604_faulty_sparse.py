@@ -1,4 +1,4 @@
-# expects: D604 likely line 0
+# expects: D604 likely line 0 | at most: D304 likely
 """Handwriting-like vectors in three classes."""
 
 import torch

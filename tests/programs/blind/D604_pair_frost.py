@@ -1,4 +1,4 @@
-# arguments: faulty | expects: D604 likely line 0
+# arguments: faulty | expects: D604 likely line 0 | at most: D304 likely
 # arguments: clean | silent: D604
 """Heating demand from temperatures (in tens of degrees) of the last days, positive starting weights."""
 

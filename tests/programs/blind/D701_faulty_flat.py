@@ -1,4 +1,4 @@
-# expects: D701 bug line 16
+# expects: D701 bug line 16 | at most: D302 bug
 # rents: squared error of the logarithms, one linear layer
 import torch
 
