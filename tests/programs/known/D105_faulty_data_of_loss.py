@@ -1,4 +1,4 @@
-# expects: D105 bug line 12
+# expects: D105 bug line 12 | at most: D304 likely
 # silent: D101, D102, D103, D104, D106, D107, D108
 import torch
 

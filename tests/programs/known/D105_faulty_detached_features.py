@@ -1,4 +1,4 @@
-# expects: D105 likely line 15
+# expects: D105 likely line 15 | at most: D603 likely
 # silent: D101, D102, D103, D104, D106, D107, D108
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# expects: D106 bug line 9
+# expects: D106 bug line 9 | at most: D304 likely
 # silent: D101, D102, D103, D104, D105, D107, D108
 # The model computes with a copy of the parameter that was made before training.
 import torch

@@ -1,4 +1,4 @@
-# expects: D106 bug line 11
+# expects: D106 bug line 11 | at most: D605 likely
 # silent: D101, D102, D103, D104, D105, D107, D108
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-# silent: D101, D102, D103, D104, D105, D106, D107, D108
+# silent: D101, D102, D103, D104, D105, D106, D107, D108 | at most: D605 likely
 import torch
 from torch import nn
 

@@ -1,4 +1,4 @@
-# expects: D202 bug line 22
+# expects: D202 bug line 22 | at most: D406 likely
 """Small pictures whose examples lie along the last axis, as some files keep them."""
 
 import torch

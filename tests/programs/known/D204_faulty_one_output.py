@@ -1,4 +1,4 @@
-# expects: D204 bug line 18
+# expects: D204 bug line 18 | at most: D304 bug
 """Yes or no with a single output, and softmax over it."""
 
 import torch

@@ -1,5 +1,5 @@
-# arguments: plain | expects: D802 note line 18
-# arguments: fused | silent: D802
+# arguments: plain | expects: D802 note line 18 | at most: D604 likely
+# arguments: fused | silent: D802 | at most: D604 likely
 # arguments: few | silent: D802
 import sys
 
