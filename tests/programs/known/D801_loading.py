@@ -1,7 +1,7 @@
-# arguments: tensors | expects: D801 note line 37
-# arguments: own | expects: D801 note line 37
-# arguments: slices | silent: D801
-# arguments: wide | silent: D801
+# arguments: tensors | expects: D801 note line 37 | at most: D406 likely
+# arguments: own | expects: D801 note line 37 | at most: D406 likely
+# arguments: slices | silent: D801 | at most: D406 likely
+# arguments: wide | silent: D801 | at most: D406 likely
 import sys
 
 import torch
