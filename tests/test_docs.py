@@ -122,7 +122,8 @@ def test_every_excerpt_on_the_page_of_commands_is_real(
     for how, command, excerpt in first + [each for each in excerpts if each not in first]:
         # Room for longer times than those of the page, which would push a column out.
         monkeypatch.setenv("COLUMNS", "84" if command == "descend runs" else "80")
-        assert missing_lines(excerpt, printed(command, capsys), how) == [], command
+        output = printed(command, capsys)
+        assert missing_lines(excerpt, output, how) == [], f"{command}\n{output}"
 
 
 # The recipe
