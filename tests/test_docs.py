@@ -77,7 +77,7 @@ EXCERPT = re.compile(r"^<!-- (shows|like): (descend .+?) -->\n```text\n(.*?)^```
 
 def comparable(line: str, how: str) -> str:
     """A line without its times and spacing; where it is only ``like`` the real one, also without numbers and bars."""
-    line = re.sub(r"\d[\d.,]* (µs|ms|s|min)\b", "TIME", line)
+    line = re.sub(r"\d[\d.,]* (µs|ms|s|min|h)( \d\d (min|s))?\b", "TIME", line)
     if how == "like":
         line = re.sub(r"[\d.,]+|[·<█▏▎▍▌▋▊▉]+", "", line)
     return " ".join(line.split())

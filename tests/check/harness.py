@@ -127,9 +127,6 @@ def false_alarms(case: Case, found: Sequence[dict[str, Any]]) -> list[str]:
 
 def examine_program(program: Path, arguments: Sequence[str] = ()) -> dict[str, Any]:
     """Run a program under ``descend run`` in a forked process: its report, with ``printed_by_us`` (stderr) and ``status``."""
-    import torch
-
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         status = run_watched(program, arguments, here)
@@ -140,9 +137,14 @@ def examine_program(program: Path, arguments: Sequence[str] = ()) -> dict[str, A
 
 def run_watched(program: Path, arguments: Sequence[str], here: Path) -> int:
     """Run a program under ``descend run`` in a forked process and in the folder ``here``, where its record stays: its status."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that began before would be missing in the child, and waited for without end
     child = os.fork()
     if child == 0:
         _run(program, arguments, here)
+    torch.set_num_threads(threads)
     return _wait(child)
 
 

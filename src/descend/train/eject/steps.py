@@ -73,7 +73,7 @@ def _one_cycle(steps: int) -> list[str]:
         f'    """The learning rate after so many of {steps:,} steps: up to the highest, then far down, along half cosines."""',
         f"    start, end, share = highest_rate / {ONE_CYCLE_START!r}, highest_rate, done / {top!r}",
         f"    if done > {top!r}:",
-        f"        start, end, share = highest_rate, highest_rate / {ONE_CYCLE_START!r} / {ONE_CYCLE_END!r}, {fall}",
+        f"        start, end, share = end, end / {ONE_CYCLE_START!r} / {ONE_CYCLE_END!r}, {fall}",
         "    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))",
     ]
 
