@@ -67,9 +67,9 @@ class BrokenValues(Rule):
             count = sum(row.values["not_finite"])
             gradients = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.gradient)]
             before = [each for each in evidence.norms if each.step == row.step and not math.isfinite(each.value)]
-            culprit = first_broken(evidence, row.step, bad_data=True)
-            made = culprit[0].name if culprit is not None and culprit[2] == "operation" else ""
             if count and gradients and not before:
+                culprit = first_broken(evidence, row.step, bad_data=True)
+                made = culprit[0].name if culprit is not None and culprit[2] == "operation" else ""
                 yield Finding(
                     code=self.code,
                     level="bug",
@@ -87,9 +87,9 @@ class BrokenValues(Rule):
                 return
 
     def _constant(self, evidence: Evidence, one: Values) -> Iterator[Finding]:
+        if one.get("rows") == 1:
+            return  # the one row there is, in every step
         for found in (one.get("given"), one.get("inputs")):
-            if one.get("rows") == 1:
-                continue  # the one row there is, in every step
             if found and found.get("different_rows") == 1 and found["looked_at"] >= _FEWEST and found["columns"] >= 1:
                 yield Finding(
                     code=self.code,

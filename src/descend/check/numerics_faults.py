@@ -62,20 +62,27 @@ class NotFinite(Rule):
             origin = first_broken(evidence, step, bad_data=bool(values.get("data")))
             if origin is not None and origin[2] == "data" and is_given_none(evidence, step):
                 raise CannotCheck(f"the data of step {step:,} hold numbers that are none: see D404")
-            yield self._finding(evidence, step, course.losses[step - course.first], values, course.first)
+            yield self._finding(evidence, step, course.losses[step - course.first], values, course.first, origin)
             return
 
     def clean(self, evidence: Evidence) -> str:
         count = sum(1 for loss in evidence.steps.loss if math.isfinite(loss))
         return f"all {count:,} losses are finite numbers"
 
-    def _finding(self, evidence: Evidence, step: int, loss: float, values: Mapping[str, Any], first: int) -> Finding:
+    def _finding(
+        self,
+        evidence: Evidence,
+        step: int,
+        loss: float,
+        values: Mapping[str, Any],
+        first: int,
+        origin: tuple[Operation, list[str], str] | None,
+    ) -> Finding:
         word = values.get("loss") or ("nan" if math.isnan(loss) else "inf" if loss > 0 else "-inf")
         facts: dict[str, Any] = {"loss": f"{word} at step {step:,}"}
         before = evidence.steps.loss[: step - evidence.steps.step[0]][-3:]
         if before and step > first:
             facts["losses before"] = ", ".join(words.number(each) for each in before)
-        origin = first_broken(evidence, step, bad_data=bool(values.get("data")))
         if origin is not None:
             return self._of_operation(evidence, step, word, facts, origin)
         if values.get("broken"):
