@@ -79,6 +79,7 @@ class SharedRows(Rule):
             {
                 "evaluation rows": f"{count:,}" + (f" ({name})" if name else ""),
                 "of them in the training rows too": f"{same:,} ({words.percent(same / count)})",
+                **({"training rows that steps were seen to take": f"{shared['seen']:,}"} if "seen" in shared else {}),
                 **(
                     {"compared number by number": f"{shared['equal']} of {shared['compared']} pairs are equal"}
                     if shared["compared"]

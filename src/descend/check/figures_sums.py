@@ -1,8 +1,8 @@
 """What a printed figure may have been made from: sums over the batches of an epoch or of an evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Literal
 
 from descend.check.data_facts import firsts
@@ -167,22 +167,24 @@ def _stretches(evidence: Evidence, ends: Sequence[int], *, is_epoch: bool) -> It
     beginnings = sorted({each["first_step"] for each in evidence.report.get("trainings") or ()})
     previous: Stretch | None = None
     done = 0
-    repeats = _repeats(evidence, 1, beginnings)
+    prints = {step: row.fingerprints for step, row in firsts(evidence).items()}
+    repeats = _repeats(prints, 1, beginnings)
     for end in ends:
         while beginnings and beginnings[0] <= end:  # another training begins
             done, previous = beginnings.pop(0) - 1, None
-            repeats = _repeats(evidence, done + 1, beginnings)
+            repeats = _repeats(prints, done + 1, beginnings)
         previous = Stretch.after(end, training_sums(evidence, done + 1, end), previous, is_epoch=is_epoch)
         yield end, replace(previous, repeats=repeats)
         done = end
 
 
-def _repeats(evidence: Evidence, first: int, later: Sequence[int]) -> bool:
-    """Whether all steps of a training looked at the same rows, as far as their rows are known."""
-    past = next((step for step in later if step > first), len(evidence.steps) + 1)
-    every = {step: row.fingerprints for step, row in firsts(evidence).items()}
-    prints = {found for step, found in every.items() if first <= step < past}
-    return len(prints) == 1 and any(every.get(step + 1) == found for step, found in every.items() if found in prints)
+def _repeats(prints: Mapping[int, Sequence[int]], first: int, later: Sequence[int]) -> bool:
+    """Whether all steps of a training looked at the same rows, as far as their rows are known: ``prints``, by step."""
+    past = next((step for step in later if step > first), inf)
+    own = [found for step, found in prints.items() if first <= step < past]
+    if not own or any(found != own[0] for found in own):
+        return False
+    return any(prints.get(step + 1) == found == own[0] for step, found in prints.items())
 
 
 _MEANS = frozenset(

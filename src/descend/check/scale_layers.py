@@ -203,10 +203,8 @@ class NothingBetween(Rule):
             before.setdefault(second.parameter, set()).add(first.parameter)
         for graph, first, second in found:
             key = (first.parameter, second.parameter)
-            chosen = (
-                len(before[second.parameter]) > 1
-            )  # one of several layers in each step: no single one can replace them
-            if key not in told and not chosen:
+            # Where one of several layers is chosen in each step, no single one can replace them.
+            if key not in told and len(before[second.parameter]) == 1:
                 told.add(key)
                 yield self._finding(evidence, graph, first, second)
 

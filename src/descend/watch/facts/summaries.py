@@ -48,7 +48,7 @@ class KnownSet:
         self._seen_y: list[Tensor] = []
         self._seen_bytes = 0
         self._answers: list[Tensor] = []
-        self._used: set[int] | None = None  # its rows that steps were seen to take; None: they take them all
+        self._used: Tensor | None = None  # which of its rows steps were seen to take; None: they take them all
 
     def is_of(self, x: Tensor) -> bool:
         """Whether it is the set that lies in this tensor."""
@@ -73,16 +73,19 @@ class KnownSet:
 
     def uses(self, origin: Origin) -> None:
         """A step took some of its rows, which were cut out of a larger tensor."""
+        source = origin.source()
+        if source is None:
+            return
         if self._used is None:
-            self._used = set()
+            self._used = torch.zeros(len(source), dtype=torch.bool)
         if origin.numbers is not None:
-            self._used.update(origin.numbers.tolist())
+            self._used[origin.numbers] = True
         elif origin.how == "slice":
-            self._used.update(range(origin.start, origin.stop))
+            self._used[origin.start : origin.stop] = True
 
     def used(self) -> Tensor | None:
         """Numbers of the rows that steps were seen to take; None where they take them all."""
-        return None if self._used is None else torch.tensor(sorted(self._used), dtype=torch.long)
+        return None if self._used is None else self._used.nonzero().flatten()
 
     def examined(self, number: int, place: Place, after: "KnownSet | None", x: Tensor, output: Any) -> None:
         """An evaluation gave some of its rows to the model."""
