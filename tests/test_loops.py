@@ -47,6 +47,9 @@ class Told:
     def share(self) -> float:
         return 0.0
 
+    def heeded(self, candidate: int, at: float) -> int:
+        return candidate
+
     def hand_step(self, loss: Any, parameters: Any, seconds: float, before: Any) -> None:
         self.step += 1
         copies = {path: tensor.detach().clone() for path, tensor in parameters.items()}

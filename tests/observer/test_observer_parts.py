@@ -55,8 +55,8 @@ def test_what_has_no_rows_has_no_fingerprints():
 
 
 def test_sampled_steps():
-    assert [step for step in range(1, 1001) if is_sampled(step, share=1.0)] == [*range(1, 21), 100, 1000]
-    rare = [step for step in range(1, 3001) if is_sampled(step, share=0.0)]
+    assert [step for step in range(1, 1001) if is_sampled(step, share=lambda: 1.0)] == [*range(1, 21), 100, 1000]
+    rare = [step for step in range(1, 3001) if is_sampled(step, share=lambda: 0.0)]
     assert rare == [*range(1, 21), *range(30, 1001, 10), *range(1100, 3001, 100)]
     assert [step for step in range(1, 2000) if is_snapshot(step)] == [1, 10, 100, 1000]
     assert [step for step in range(1, 2000) if is_recorded(step)] == [*range(1, 21), 100, 1000]
@@ -66,7 +66,7 @@ def test_sampled_steps():
 def test_no_sampled_step_lies_before_the_next_candidate(step):
     after = next_candidate(step)
     assert after > step
-    assert not any(is_sampled(between, share=0.0) for between in range(step + 1, min(after, step + 50)))
+    assert not any(is_sampled(between, share=lambda: 0.0) for between in range(step + 1, min(after, step + 50)))
 
 
 def test_the_rate_of_plain_descent_is_worked_out():

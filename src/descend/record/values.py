@@ -19,14 +19,16 @@ _SPELLING = {"NaN": "null", "Infinity": "1e999", "-Infinity": "-1e999"}
 
 def to_text(text: str) -> str:
     """``text`` as UTF-8 can hold it: what cannot be (bytes in a file name, say) is spelt out with a backslash."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def to_json(value: object) -> str:
     """Compact JSON that SQLite's own functions can read. Raises ``TypeError`` for what is not a JSON value."""
-    written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
-    # The pattern swallows quoted text whole, so that a class called "NaN" stays what it is.
-    return to_text(_TEXT_OR_NON_FINITE.sub(lambda found: _SPELLING.get(found[0], found[0]), written))
+    written = _ENCODER.encode(value)
+    if "NaN" in written or "Infinity" in written:
+        # The pattern swallows quoted text whole, so that a class called "NaN" stays what it is.
+        written = _TEXT_OR_NON_FINITE.sub(lambda found: _SPELLING.get(found[0], found[0]), written)
+    return to_text(written)
 
 
 def from_json(text: str) -> Any:
@@ -70,3 +72,6 @@ def _plain(value: object) -> object:
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} is not a JSON value: {value!r}")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)

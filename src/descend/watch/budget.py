@@ -1,7 +1,9 @@
 """Which steps are looked at closely, so that watching stays under 3 % of the run."""
 
+from collections.abc import Callable
+
 FULL = 20  # the first steps, all in full detail
-_SHARE = 0.02  # of the run's time that may have gone into watching for another sample to be taken
+SHARE = 0.02  # of the run's time that may have gone into watching for another sample to be taken
 
 
 def power_of_ten(step: int) -> int:
@@ -27,8 +29,9 @@ def next_candidate(step: int) -> int:
     return (step // stride + 1) * stride
 
 
-def is_sampled(step: int, share: float) -> bool:
-    """The first twenty steps and 100, 1,000 … always; up to 90 of every tenfold while ``share`` of the time is small."""
-    if step <= FULL or is_snapshot(step):
+def is_sampled(step: int, share: Callable[[], float]) -> bool:
+    """The first twenty steps and 100, 1,000 … always; up to 90 of every tenfold while ``share()`` of the time is small."""
+    if step <= FULL:
         return True
-    return share < _SHARE and step % max(10, power_of_ten(step) // 10) == 0
+    tens = power_of_ten(step)
+    return step == tens or (step % max(10, tens // 10) == 0 and share() < SHARE)

@@ -1,6 +1,7 @@
 """What the quick ways through a step need, kept close together in memory."""
 
 import math
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from descend.watch.backward import Backward, Site
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 class Counted:
     """The part of an observer that every step touches."""
 
-    __slots__ = ("backward_calls", "done", "last_flush", "lock", "step", "threaded")
+    __slots__ = ("alone", "backward_calls", "done", "last_flush", "lock", "sparing_until", "step", "threaded")
+
+    alone: "Calm | None"  # the tracker of the one thread that has done something so far, if there is only one
 
 
 class Calm:
@@ -50,10 +53,12 @@ class Calm:
         "sites",
         "spare",
         "started",
+        "thread",
     )
 
     def __init__(self, observer: "Observer") -> None:
         self.observer = observer
+        self.thread = get_ident()
         self.calm = False  # nothing is open or looked at: the quick ways may be gone
         self.depth = 0  # above 0 inside a module, a loader or a backward pass: what happens there is a part of it
         self.plain = True  # neither a module nor a loader has been used in this step

@@ -49,7 +49,7 @@ class Hooks:
         if "torch._dynamo.eval_frame" in sys.modules:  # something was compiled before anybody watched
             leave_uncompiled()
         os.register_at_fork(after_in_child=_switch_off(weakref.ref(observer)))
-        wrappers._watching.append(observer.local)  # noqa: SLF001 - one room, two files
+        wrappers._watching.append(observer)  # noqa: SLF001 - one room, two files
         graph = wrappers.gradient_call
         self._always = [
             self._wrapped(torch.autograd, "backward", wrappers.backward),
@@ -128,8 +128,8 @@ class Hooks:
         self._always, self._at_samples, self._readers, self._roots = [], [], [], {}
         if self._post is not None:
             self._post.remove()
-        if self.observer.local in wrappers._watching:  # noqa: SLF001
-            wrappers._watching.remove(self.observer.local)  # noqa: SLF001
+        if self.observer in wrappers._watching:  # noqa: SLF001
+            wrappers._watching.remove(self.observer)  # noqa: SLF001
 
     def _wrapped(self, owner: Any, name: str, make: Callable[["Observer", Any], Any]) -> Replacement:
         return Replacement(owner, name, make(self.observer, getattr(owner, name)))

@@ -109,9 +109,12 @@ class LoopWatcher:
             or not iteration.plain
             or iteration.steps != step
             or iteration.backward_calls != observer.backward_calls
-            or step + 2 >= site.candidate
         ):
             return False
+        if step + 2 >= site.candidate:
+            site.candidate = observer.heeded(site.candidate, at)
+            if step + 2 >= site.candidate:
+                return False
         stack.pop()  # so that only the loops around it are forgotten
         self._told_quickly(site, frame, at - iteration.began)
         stack.append(iteration)
@@ -245,7 +248,7 @@ class LoopWatcher:
         site, observer = iteration.site, self._observer
         coming = observer.step + 1
         assert site.verdict is not None
-        iteration.sampled = bool(site.waiting) or not site.verdict.sure or is_sampled(coming, observer.share())
+        iteration.sampled = bool(site.waiting) or not site.verdict.sure or is_sampled(coming, observer.share)
         if not iteration.sampled:
             iteration.plain, site.candidate = True, next_candidate(coming)
             return

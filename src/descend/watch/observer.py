@@ -25,7 +25,7 @@ from descend.record.events import (
 )
 from descend.watch.backward import Backward, Site
 from descend.watch.batches import LoaderPass
-from descend.watch.budget import is_sampled
+from descend.watch.budget import SHARE, is_snapshot, next_candidate
 from descend.watch.calm import Counted
 from descend.watch.cost import Looks, pace_of_python, quick_cost
 from descend.watch.detail import Detail
@@ -88,6 +88,7 @@ class Observer(Counted):
         self.compiles = False  # torch.compile has been used: function modes would be compiled too
         self.recorder: Recorder | None = None
         self.local: Local | None = None
+        self.alone: Tracker | None = None
         self.trackers: list[Tracker] = []
         self.passes_of_loaders: weakref.WeakKeyDictionary[Any, LoaderPass] = weakref.WeakKeyDictionary()
         self._clock = clock
@@ -104,6 +105,7 @@ class Observer(Counted):
         self.spent = 0.0  # measured at steps that nobody looked at, and in loops without autograd
         self._began = clock()
         self.last_flush = self._began
+        self.sparing_until = self._began  # by the clock: until then watching will have cost too much for another look
         self.done: list[
             tuple[Any, float, float, int, int]
         ] = []  # loss, rate, seconds, rows, epoch of steps not told yet
@@ -125,8 +127,13 @@ class Observer(Counted):
 
     def share(self) -> float:
         """Our part of the time since the start."""
-        elapsed = self._clock() - self._began
-        return self.cost_seconds / elapsed if elapsed > 0 else 0.0
+        elapsed, cost = self._clock() - self._began, self.cost_seconds
+        self.sparing_until = self._began + cost / SHARE
+        return cost / elapsed if elapsed > 0 else 0.0
+
+    def heeded(self, candidate: int, at: float) -> int:
+        """The next step that may be looked at: this one, or the one after it if watching has cost too much ``at`` this time."""
+        return next_candidate(candidate) if at < self.sparing_until and not is_snapshot(candidate) else candidate
 
     def start(self) -> None:
         """Install the hooks. The calling thread is the one whose operations are recorded."""
@@ -157,13 +164,16 @@ class Observer(Counted):
         seconds: float,
         before: Mapping[str, Tensor],
     ) -> None:
-        """One step of a loop without autograd: parameters by name, as they are now and as they were ``before``."""
-        at = self._clock()
-        step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, 0, at)
-        self.names.adopt(parameters)
-        if new := self.names.tell(parameters.values()):
-            self.emit(ParametersSeen(step, tuple(new)))
-        if is_sampled(step, self.share()):
+        """One step of a loop without autograd: parameters by name, as they are now and as they were ``before``.
+
+        Both are empty where nobody looked at the step.
+        """
+        step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, 0, self._clock())
+        if parameters:
+            self.names.adopt(parameters)
+            if new := self.names.tell(parameters.values()):
+                self.emit(ParametersSeen(step, tuple(new)))
+        if before:
             self.flush()
             kept = KeptParameters()
             old = {name: before[name].detach() for name in parameters if name in before}
@@ -171,17 +181,21 @@ class Observer(Counted):
             rows = kept.rows([(name, tensor, parameters[name]) for name, tensor in old.items()])
             self.emit(ParameterNorms(step, tuple(rows)))
         tracker = self.tracker()
-        if tracker is not None and not tracker.pending:
-            tracker.forget()
-            tracker.prepare(after=step)
+        if tracker is not None:
+            tracker.stepped_by_hand(step)
 
     def name_of(self, tensor: Tensor) -> str:
         """The name of a parameter; "" for any other tensor."""
         return self.names.name_of(tensor)
 
     def tracker(self) -> Tracker | None:
-        """The calling thread's."""
+        """The calling thread's, while it watches."""
         return self.local.tracker if self.local is not None else None
+
+    def tracker_here(self) -> Tracker:
+        """The calling thread's."""
+        assert self.local is not None
+        return self.local.tracker
 
     def new_tracker(self) -> Tracker:
         tracker = Tracker(self, recorded=not self.trackers)
@@ -189,6 +203,7 @@ class Observer(Counted):
             tracker.depth = _BLIND
         self.trackers.append(tracker)
         self.threaded = len(self.trackers) > 1
+        self.alone = None if self.threaded else tracker
         self.look_closely()
         return tracker
 

@@ -9,39 +9,20 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from descend.watch.backward import Backward
 from descend.watch.batches import rows_in
 from descend.watch.steps import FLUSH, LEARNED, Steps, may_tell_epochs
 
-_MOST_PASSES = 15  # that are noted, of one step
 _clock = time.perf_counter
-_item, _size = torch._C.TensorBase.item, torch._C.TensorBase.size
+_item = torch._C.TensorBase.item
 _functions = torch._C._len_torch_function_stack  # noqa: SLF001
-_gradients_on = torch.is_grad_enabled
 _dispatches = torch._C._len_torch_dispatch_stack  # noqa: SLF001
 
 
 class QuickSteps(Steps):
     """Steps of one thread, taken quickly while it is calm."""
-
-    def passes_quickly(self, module: nn.Module, args: tuple[Any, ...]) -> bool:
-        """Whether this call is one of a few with a graph, in a step that nobody looks at: then only that it was is noted.
-
-        Asked while it is calm.
-        """
-        passes = self.quick_passes
-        if len(passes) > _MOST_PASSES or not _gradients_on() or _functions():
-            return False
-        passes.append((module, module.training))
-        self.plain = False
-        if self.loader is None and not self.rows and args:
-            first = args[0]
-            if isinstance(first, Tensor) and first.ndim:
-                self.rows = _size(first, 0)
-        return True
 
     def data_begins_quickly(self) -> bool:
         """``data_begins`` of a step that nobody looks at; an update by hand that has come is noticed."""
@@ -122,25 +103,17 @@ class QuickSteps(Steps):
                 one.gradient_version = gradient._version
         return one
 
-    def quick_update(self, optimizer: Optimizer) -> bool:
-        """``update_ends`` of an optimizer that is known, where nothing is out of the ordinary; else nothing is done."""
-        pending = self.pending
-        if len(pending) != 1 or pending[0].site.way != "optimizer":
-            return False
-        if optimizer is not self.optimizer:
-            if id(optimizer) not in self.known_optimizers:
-                return False
-            self.optimizer = optimizer
-        rate = optimizer.param_groups[0]["lr"]
-        return type(rate) is float and self.close_quickly(_clock(), rate)
-
     def close_quickly(self, at: float, rate: float) -> bool:
         """``close`` for a step of one backward pass that nobody looked at, when nothing is due after it; else nothing is done."""
         observer = self.observer
         loader = self.loader
         started = self.started
-        if not self.calm or started is None or observer.step + 3 >= self.next_candidate:
+        if not self.calm or started is None:
             return False
+        if observer.step + 3 >= self.next_candidate:
+            self.next_candidate = observer.heeded(self.next_candidate, at)
+            if observer.step + 3 >= self.next_candidate:
+                return False
         if loader is not None and not loader.trained:
             return False
         self.rate = rate

@@ -176,7 +176,7 @@ class Steps(Calm):
         if self._recording or self.learning or self.marks.wanted:
             return False
         if coming + 1 >= self.next_candidate:
-            share = self.observer.share()
+            share = self.observer.share
             if is_sampled(coming, share) or is_sampled(coming + 1, share):
                 return False
             self.next_candidate = next_candidate(coming + 1)
@@ -186,7 +186,7 @@ class Steps(Calm):
         """Get ready for the next step, before anything of it has begun."""
         observer = self.observer
         coming = observer.step + 1
-        share = observer.share()
+        share = observer.share
         sampled = is_sampled(coming, share) or self.learning > 0
         self.detail = None
         if sampled:
@@ -227,10 +227,13 @@ class Steps(Calm):
             self.quick_passes.clear()
             self.calm = False
 
-    def forget(self) -> None:
-        """What was seen since the last step belongs to none that is told from here."""
-        self.detail = None
-        self.started = None
+    def stepped_by_hand(self, step: int) -> None:
+        """A loop without autograd has told a step: what was seen since the one before belongs to none that is told from here."""
+        if not self.pending:
+            nothing_seen = self.detail is None and self.started is None
+            if not (nothing_seen and self._nothing_to_prepare(step + 1)):
+                self.detail = self.started = None
+                self.prepare(after=step)
 
     def new_detail(self, started: float | None, *, late: bool = False) -> None:
         """Look at the step that begins or, if ``late``, at what is left of the one that runs, and at the next ones too."""

@@ -3,7 +3,9 @@
 import functools
 import inspect
 import sys
+import time
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,12 +16,17 @@ from torch.optim import Optimizer
 from descend.watch.uncompiled import leave_uncompiled
 
 if TYPE_CHECKING:
-    from descend.watch.observer import Local, Observer
+    from descend.watch.observer import Observer
 
 _getframe = sys._getframe
 _plain_call = nn.Module.__call__
 _OF_BACKWARD = ("tensors", "grad_tensors", "retain_graph", "create_graph", "grad_variables", "inputs")
-_watching: list["Local"] = []  # of the observer that is on, the innermost last
+_MOST_PASSES = 15  # that are noted, of one step that nobody looks at
+_clock = time.perf_counter
+_size = torch._C.TensorBase.size
+_functions = torch._C._len_torch_function_stack  # noqa: SLF001 - no public name
+_gradients_on = torch.is_grad_enabled
+_watching: list["Observer"] = []  # that are on, the innermost last
 
 
 def gradient_call(
@@ -79,7 +86,9 @@ def backward(observer: "Observer", original: Callable[..., Any]) -> Callable[...
         grad_variables: Any = None,
         inputs: Any = None,
     ) -> Any:
-        tracker = local.tracker
+        tracker = observer.alone
+        if tracker is None or tracker.thread != get_ident():
+            tracker = local.tracker
         if tracker.depth:
             return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
         if tracker.calm and grad_tensors is None and grad_variables is None and not is_dynamo_compiling():
@@ -134,13 +143,25 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     """
     if is_dynamo_compiling() or not _watching:
         return _plain_call(self, *args, **kwargs)
-    tracker = _watching[-1].tracker
-    if tracker.calm and not tracker.depth and tracker.passes_quickly(self, args):
-        tracker.depth += 1
-        try:
-            return _plain_call(self, *args, **kwargs)
-        finally:
-            tracker.depth -= 1
+    observer = _watching[-1]
+    tracker = observer.alone
+    if tracker is None or tracker.thread != get_ident():
+        tracker = observer.tracker_here()
+    if tracker.calm and not tracker.depth:
+        passes = tracker.quick_passes
+        if len(passes) <= _MOST_PASSES and _gradients_on() and not _functions():
+            # One of a few with a graph, in a step that nobody looks at: only that it was is noted.
+            passes.append((self, self.training))
+            tracker.plain = False
+            if args and not tracker.rows and tracker.loader is None:
+                first = args[0]
+                if isinstance(first, Tensor) and first.ndim:
+                    tracker.rows = _size(first, 0)
+            tracker.depth += 1
+            try:
+                return _plain_call(self, *args, **kwargs)
+            finally:
+                tracker.depth -= 1
     if tracker.depth:
         detail = tracker.detail
         if detail is None:
@@ -152,7 +173,7 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         frame = _getframe(1)
         one = tracker.call_begins(self, frame)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
-        tracker.observer.give_up(error)
+        observer.give_up(error)
         return _plain_call(self, *args, **kwargs)
     tracker.depth += 1
     try:
@@ -162,7 +183,7 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     try:
         tracker.call_ends(one, self, args or tuple(kwargs.values()), output, frame)
     except Exception as error:  # noqa: BLE001
-        tracker.observer.give_up(error)
+        observer.give_up(error)
     return output
 
 
@@ -204,7 +225,9 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
 
     @functools.wraps(original)
     def __next__(self: Any) -> Any:  # noqa: N807
-        tracker = local.tracker
+        tracker = observer.alone
+        if tracker is None or tracker.thread != get_ident():
+            tracker = local.tracker
         if tracker.depth:
             return original(self)
         quickly = True
@@ -307,12 +330,19 @@ def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
     assert local is not None
 
     def update_ends(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        tracker = local.tracker
+        tracker = observer.alone
+        if tracker is None or tracker.thread != get_ident():
+            tracker = local.tracker
         if tracker.depth:
             return
         try:
-            if not tracker.quick_update(optimizer):
-                tracker.update_ends(optimizer, _getframe(1))
+            if tracker.calm and (optimizer is tracker.optimizer or id(optimizer) in tracker.known_optimizers):
+                pending = tracker.pending
+                if len(pending) == 1 and pending[0].site.way == "optimizer":
+                    rate = optimizer.param_groups[0]["lr"]
+                    if type(rate) is float and tracker.close_quickly(_clock(), rate):
+                        return
+            tracker.update_ends(optimizer, _getframe(1))
         except Exception as error:  # noqa: BLE001
             observer.give_up(error)
 
