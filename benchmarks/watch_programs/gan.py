@@ -14,7 +14,7 @@ criterion = nn.BCEWithLogitsLoss()
 real, fake = torch.ones(64, 1), torch.zeros(64, 1)
 
 stopwatch = Stopwatch()
-for _ in range(steps(600)):
+for _ in range(steps(4000)):
     angle = torch.rand(64, 1) * 2 * torch.pi
     points = torch.cat([angle.cos(), angle.sin()], 1)
     made = generator(torch.randn(64, 8))

@@ -14,7 +14,7 @@ loss_fn = nn.MSELoss()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
 stopwatch = Stopwatch()
-for _ in range(steps(2000)):
+for _ in range(steps(20_000)):
     predictions = model(inputs)
     loss = loss_fn(predictions, targets)
     optimizer.zero_grad()

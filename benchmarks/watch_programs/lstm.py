@@ -27,7 +27,7 @@ model = Forecast()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
 
 stopwatch = Stopwatch()
-for step in range(steps(400)):
+for step in range(steps(2000)):
     model.train()
     rows = torch.randint(3000, (32,))
     loss = ((model(x[rows]) - y[rows]) ** 2).mean()

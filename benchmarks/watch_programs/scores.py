@@ -12,7 +12,7 @@ lr = 0.01
 stopwatch = Stopwatch()
 w = torch.randn(1)
 b = torch.randn(1)
-for epoch in range(steps(1500)):  # noqa: B007 - as such loops are written
+for epoch in range(steps(2000)):  # noqa: B007 - as such loops are written
     error = w * x + b - y
     loss = (error**2).mean()
     w = w - lr * (2 * error * x).mean()
@@ -21,7 +21,7 @@ for epoch in range(steps(1500)):  # noqa: B007 - as such loops are written
 
 w = torch.randn(1, requires_grad=True)
 b = torch.randn(1, requires_grad=True)
-for epoch in range(steps(1500)):  # noqa: B007 - as such loops are written
+for epoch in range(steps(2000)):  # noqa: B007 - as such loops are written
     loss = ((w * x + b - y) ** 2).mean()
     loss.backward()
     with torch.no_grad():

@@ -30,11 +30,12 @@ criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
 
 stopwatch = Stopwatch()
-for images, labels in itertools.islice(loader, steps(938)):
-    optimizer.zero_grad()
-    loss = criterion(model(images), labels)
-    loss.backward()
-    optimizer.step()
-    stopwatch.step_is_over()
+for _ in range(10):
+    for images, labels in itertools.islice(loader, steps(938)):
+        optimizer.zero_grad()
+        loss = criterion(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        stopwatch.step_is_over()
 
 stopwatch.tell(loss.item())

@@ -5,6 +5,7 @@ without: the backward pass, the optimizer's end, loaders, and calls of those cla
 """
 
 import builtins
+import logging
 import os
 import sys
 import weakref
@@ -19,10 +20,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from descend.watch import aside, reads, wrappers
+from descend.watch import aside, reads, wrappers, written
 from descend.watch.detail import optimizer_parameters
 from descend.watch.hooked import Replacement
-from descend.watch.uncompiled import leave_uncompiled
 
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
@@ -39,6 +39,7 @@ class Hooks:
         self._readers: list[Replacement] = []
         self._reading = False  # whether numbers that leave tensors are seen though not everything is wrapped
         self._roots: dict[type, Replacement] = {}
+        self._output = written.Output(observer)
         self._post: Any = None
         self._pre: Any = None
 
@@ -47,7 +48,7 @@ class Hooks:
         observer = self.observer
         assert observer.local is not None
         if "torch._dynamo.eval_frame" in sys.modules:  # something was compiled before anybody watched
-            leave_uncompiled()
+            observer.leave_uncompiled()
         os.register_at_fork(after_in_child=_switch_off(weakref.ref(observer)))
         wrappers._watching.append(observer)  # noqa: SLF001 - one room, two files
         graph = wrappers.gradient_call
@@ -57,7 +58,8 @@ class Hooks:
             self._wrapped(_BaseDataLoaderIter, "__next__", wrappers.next),
             self._wrapped(DataLoader, "__iter__", wrappers.iter),
             self._wrapped(torch, "compile", wrappers.compile),
-            self._wrapped(builtins, "print", reads.printing),
+            self._wrapped(builtins, "print", written.printing),
+            self._wrapped(logging.Logger, "callHandlers", written.logging_to),
             self._wrapped(BaseProcess, "start", reads.starting),
             self._wrapped(torch.amp.GradScaler, "scale", wrappers.scale),
             *aside.replacements(observer),
@@ -72,6 +74,7 @@ class Hooks:
         self._readers = [self._wrapped(owner, name, reads.reading(how)) for owner, name, how in reads.READERS]
         for replacement in self._always:
             replacement.put()
+        self._output.start()
         self._post = register_optimizer_step_post_hook(wrappers.update_ends(observer))
         self.look_closely(True)
 
@@ -123,6 +126,7 @@ class Hooks:
         """Put everything back, except where the program has put something of its own over ours."""
         self.read(False)
         self.look_closely(False)
+        self.observer.safely(self._output.stop)
         for replacement in [*self._always, *self._roots.values()]:
             replacement.take_away()
         self._always, self._at_samples, self._readers, self._roots = [], [], [], {}

@@ -29,8 +29,7 @@ from descend.watch.budget import SHARE, is_snapshot, next_candidate
 from descend.watch.calm import Counted
 from descend.watch.cost import Looks, pace_of_python, quick_cost
 from descend.watch.detail import Detail
-from descend.watch.facts.collectors import all_collectors
-from descend.watch.facts.moments import Moments, Telling
+from descend.watch.facts.moments import Collector, Moments, Telling
 from descend.watch.hooks import Hooks
 from descend.watch.kept import KeptParameters
 from descend.watch.names import Names
@@ -40,6 +39,7 @@ from descend.watch.quiet import quiet
 from descend.watch.reads import Reads
 from descend.watch.steps import FLUSH
 from descend.watch.tracker import Tracker
+from descend.watch.uncompiled import leave_uncompiled
 
 _MOST_STEPS = 4096  # that are told at once
 _EPOCH = operator.itemgetter(4)
@@ -81,7 +81,7 @@ class Observer(Counted):
         self.emit = emit
         self.places = Places(own)
         self.names = Names(self.places)
-        self.moments = Moments(emit, all_collectors(Telling(emit, self.names, self.places)))
+        self.moments = Moments(emit, self._make_collectors)
         self.step = 0
         self.backward_calls = 0
         self.active = False
@@ -236,12 +236,18 @@ class Observer(Counted):
 
     def compiler_used(self) -> None:
         """From now on no function mode of ours is entered."""
+        self.leave_uncompiled()
         self.compiles = True
         if self.recorder is not None:  # its hooks on all modules would make the compiler warn
             self.recorder.close()
             self.recorder = None
         for tracker in self.trackers:
             tracker.marks.leave()
+
+    def leave_uncompiled(self) -> None:
+        """Let PyTorch's compiler pass over everything of ours."""
+        self.moments.make_collectors()
+        leave_uncompiled()
 
     def flush(self) -> None:
         """Tell the steps that are done and not told yet."""
@@ -322,7 +328,13 @@ class Observer(Counted):
     def _finish(self) -> None:
         for tracker in self.trackers:
             tracker.finish()
-        self.tell("finished", self.step)
+        if self.moments.are_told:
+            self.tell("finished", self.step)
+
+    def _make_collectors(self) -> list[Collector]:
+        from descend.watch.facts.collectors import all_collectors  # a sixth of all that is imported
+
+        return all_collectors(Telling(self.emit, self.names, self.places))
 
 
 def _numbers(losses: list[float | Tensor]) -> list[float]:

@@ -1,6 +1,5 @@
-"""What the program says and reads: lines it prints, numbers it takes out of tensors, processes it starts."""
+"""What the program says and reads: lines it writes, numbers it takes out of tensors, processes it starts."""
 
-import builtins
 import math
 import sys
 from collections import Counter
@@ -128,46 +127,6 @@ class _Line:
         sums = {"count": self.count, "total": self.total, "weighted": self.weighted, "last": self.last}
         rows = {"rows": self.rows, "first_rows": self.first_rows, "last_rows": self.last_rows}
         return {"file": place[0], "line": place[1], **sums, **rows}
-
-
-class _Copy:
-    """Writes on to where ``print`` would have written, and remembers it."""
-
-    def __init__(self, onto: Any) -> None:
-        self.onto = onto
-        self.text: list[str] = []
-
-    def write(self, text: str) -> Any:
-        self.text.append(text)
-        return self.onto.write(text)
-
-    def flush(self) -> None:
-        self.onto.flush()
-
-
-def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..., None]:
-    """``print``, which writes as ever; lines of the user's own files are told too."""
-
-    def print(*args: Any, sep: Any = " ", end: Any = "\n", file: Any = None, flush: Any = False) -> None:
-        onto = sys.stdout
-        frame = _getframe().f_back  # none where Python itself calls, as at exit
-        if (
-            file is not None
-            or onto is None
-            or frame is None
-            or not observer.active
-            or not observer.places.is_own(frame.f_code.co_filename)
-        ):
-            original(*args, sep=sep, end=end, file=file, flush=flush)
-            return
-        copy = _Copy(onto)
-        original(*args, sep=sep, end=end, file=copy, flush=flush)
-        text, place = "".join(copy.text), (frame.f_code.co_filename, frame.f_lineno)
-        observer.safely(lambda: observer.reads.printed(text, place))
-
-    print.__module__, print.__qualname__ = "builtins", "print"
-    print.__doc__ = builtins.print.__doc__
-    return print
 
 
 def reading(how: str) -> Callable[["Observer", Any], Callable[[Tensor], Any]]:

@@ -53,7 +53,7 @@ class Steps(Calm):
         self.marks = Marks(self)
         self._epoch_variable: object = None
         self._recording = False
-        self.loading = False  # nobody listens to operations because a loader is at work
+        self.deaf = False  # nobody listens to operations because a loader or an optimizer is at work
         self.prepare()
 
     @hidden

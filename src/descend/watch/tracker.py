@@ -43,18 +43,12 @@ class Tracker(QuickSteps):
             self.started = _clock()
         if self.detail is not None:
             self.detail.timeline.begins(_clock(), "data")
-            self.marks.leave()
-            self.loading = (
-                tap().pause()
-            )  # how a loader makes a batch is none of the step's operations, and hearing it takes time
+            self._hear_nothing()  # how a loader makes a batch is none of the step's operations
 
     @hidden
     def data_over(self) -> None:
         """The loader has returned, or has no more batches."""
-        if self.loading:
-            self.loading = False
-            tap().resume()
-        self.marks.follow()
+        self._hear_again()
 
     @hidden
     def data_ends(self, batch: Any, loader: LoaderPass | None, frame: FrameType | None) -> None:
@@ -268,15 +262,19 @@ class Tracker(QuickSteps):
             at = _clock()
             detail.timeline.begins(at, "update")
             detail.update_begins(optimizer, self.observer.places.nearest(frame))
-            if self.observer.recorder is not None and not closure and _is_pytorchs(optimizer):
-                self.observer.recorder.mute(True)
+            if not closure and _is_pytorchs(optimizer):
+                if self.observer.recorder is not None:
+                    self.observer.recorder.mute(True)
+                self._hear_nothing()
             detail.timeline.resume()
             detail.cost += _clock() - at
 
     @hidden
     def update_ends(self, optimizer: Optimizer, frame: FrameType | None) -> None:
-        if self.detail is not None and self.observer.recorder is not None:
-            self.observer.recorder.mute(False)
+        if self.detail is not None:
+            if self.observer.recorder is not None:
+                self.observer.recorder.mute(False)
+            self._hear_again()
         pending = self.pending
         self.optimizing = False
         if not pending:
@@ -319,6 +317,17 @@ class Tracker(QuickSteps):
     def zero_ends(self, frame: FrameType | None) -> None:
         if self.detail is not None:
             self.detail.timeline.ends(_clock(), "zero", self.observer.places.place(frame))
+
+    def _hear_nothing(self) -> None:
+        """Take the function modes off for a while, as hearing takes time."""
+        self.marks.leave()
+        self.deaf = tap().pause() or self.deaf
+
+    def _hear_again(self) -> None:
+        if self.deaf:
+            self.deaf = False
+            tap().resume()
+        self.marks.follow()
 
 
 def _is_pytorchs(optimizer: Optimizer) -> bool:

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
 
-from descend.watch.uncompiled import leave_uncompiled
-
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
 
@@ -283,8 +281,7 @@ def compile(observer: "Observer", original: Callable[..., Any]) -> Callable[...,
 
     @functools.wraps(original)
     def compile(*args: Any, **kwargs: Any) -> Any:
-        leave_uncompiled()
-        observer.compiler_used()
+        observer.safely(observer.compiler_used)
         return original(*args, **kwargs)
 
     return compile

@@ -134,45 +134,57 @@ class Collector:
 
 
 class Moments:
-    """Tells all collectors of each moment, with no mode of anybody's on. A collector that fails is let go of, and that is said."""
+    """Tells all collectors of each moment, with no mode of anybody's on. A collector that fails is let go of, and that is said.
 
-    def __init__(self, emit: Listener, collectors: Sequence[Collector], clock: Callable[[], float] = _clock) -> None:
+    ``collectors`` makes them, at the first moment that is told: a program that trains nothing need not wait for them.
+    """
+
+    def __init__(
+        self, emit: Listener, collectors: Callable[[], Sequence[Collector]], clock: Callable[[], float] = _clock
+    ) -> None:
         self._emit = emit
         self._clock = clock
-        self.seconds = 0.0  # spent in collectors
-        self._collectors = list(collectors)
-        self._answering = {
-            moment: [each for each in collectors if getattr(type(each), moment) is not getattr(Collector, moment)]
-            for moment in vars(Collector)
-            if not moment.startswith("_")
-        }
+        self._make = collectors
+        self._by_moment: dict[str, list[Collector]] = {}
 
-    def wants(self, moment: str) -> bool:
-        """Whether any collector answers to it."""
-        return bool(self._answering[moment])
+    @property
+    def are_told(self) -> bool:
+        """Whether a moment has been told."""
+        return bool(self._by_moment)
+
+    def make_collectors(self) -> None:
+        """Make them now, unless they are there."""
+        if not self._by_moment:
+            collectors = self._make()
+            self._by_moment = {
+                moment: [each for each in collectors if getattr(type(each), moment) is not getattr(Collector, moment)]
+                for moment in vars(Collector)
+                if not moment.startswith("_")
+            }
 
     def tell(self, moment: str, *values: Any) -> float:
         """Tell the collectors that answer to ``moment``; gives the seconds that it took."""
-        answering = self._answering[moment]
+        started = self._clock()
+        if not self._by_moment:
+            self.make_collectors()
+        answering = self._by_moment[moment]
         if not answering:
             return 0.0
-        started = self._clock()
         with quiet():
             for each in tuple(answering):
                 try:
                     getattr(each, moment)(*values)
                 except Exception as error:  # noqa: BLE001 - the user's step goes on, whatever could not be measured
                     self._let_go(each, error)
-        spent = self._clock() - started
-        self.seconds += spent
-        return spent
+        return self._clock() - started
 
     def of_operation(
         self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
     ) -> dict[str, Any] | None:
         """What the collectors keep of one operation; called with no mode on."""
         found: dict[str, Any] = {}
-        for each in tuple(self._answering["operation"]):
+        self.make_collectors()
+        for each in tuple(self._by_moment["operation"]):
             try:
                 found.update(each.operation(name, args, kwargs, output) or {})
             except Exception as error:  # noqa: BLE001 - see above
@@ -180,7 +192,7 @@ class Moments:
         return found or None
 
     def _let_go(self, collector: Collector, error: Exception) -> None:
-        for answering in self._answering.values():
+        for answering in self._by_moment.values():
             if collector in answering:
                 answering.remove(collector)
         self._emit(Unseen(f"what {type(collector).__name__} measures", f"it failed: {type(error).__name__}: {error}"))
