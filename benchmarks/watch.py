@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import watched
@@ -18,7 +19,7 @@ from child import ChildFailedError, finish
 from machine import machine, machine_text
 from progress import say
 from tables import write_into
-from watched import PROGRAMS, START, Pair, Run
+from watched import FAST, PROGRAMS, START, Pair, Run
 
 HERE = Path(__file__).resolve().parent
 
@@ -35,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [name for name in given.programs if name not in (*PROGRAMS, START)]
     if unknown:
         parser.error(f"there is no program {', '.join(unknown)}; the programs are {', '.join([*PROGRAMS, START])}")
+    if find_spec("torchvision") is None:
+        if FAST in given.programs:
+            parser.error(f"{FAST} needs torchvision, which is not installed")
+        print(f"{FAST} is left out: torchvision is not installed", file=sys.stderr)
     if given.rounds < 1:
         parser.error("--rounds takes a number from 1 up")
     if given.steps is not None and given.steps <= watched.FIRST:
@@ -43,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shown_on = sys.stderr if given.json else sys.stdout
     heading = f"{machine_text(machine())} · medians of {given.rounds} rounds"
     print(heading, file=shown_on, flush=True)
-    found = {name: measure(name, given.rounds, given.steps) for name in given.programs or [*PROGRAMS, START]}
+    names = given.programs or [name for name in (*PROGRAMS, START) if name != FAST or find_spec("torchvision")]
+    found = {name: measure(name, given.rounds, given.steps) for name in names}
     print(f"\n{watched.text(found)}", file=shown_on)
     if given.write:
         write_into(given.write, f"{heading}.\n\n{watched.markdown(found)}", of="watch.py")
@@ -85,6 +91,8 @@ def run_once(name: str, way: str, steps: int | None = None) -> Run:
         seconds=said.get("seconds"),
         processor=said.get("processor"),
         score=said.get("score"),
+        whole=said.get("whole"),
+        started=said.get("started"),
         wall=process.wall,
         processor_wall=process.processor,
         peak_mb=process.peak_mb,

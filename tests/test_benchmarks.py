@@ -185,9 +185,16 @@ WATCHED_PROGRAMS = sorted(
 )
 
 
-def run_of(processor: float, *, peak_mb: float = 300.0, processor_wall: float = 3.0, told: float | None = None):
+def run_of(
+    processor: float,
+    *,
+    peak_mb: float = 300.0,
+    processor_wall: float = 3.0,
+    told: float | None = None,
+    started: float = 1.0,
+):
     make = import_module("watched").Run
-    return make(100, 2 * processor, processor, 0.5, 4.0, processor_wall, peak_mb, told)
+    return make(100, 2 * processor, processor, 0.5, 4.0, processor_wall, peak_mb, told, 1.5 * processor, started)
 
 
 def test_every_program_is_listed():
@@ -196,7 +203,14 @@ def test_every_program_is_listed():
 
 
 @pytest.mark.parametrize("name", WATCHED_PROGRAMS)
-def test_a_program_times_its_steps(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_program_times_its_steps(
+    name: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    if name == "digits":
+        monkeypatch.syspath_prepend(str(request.getfixturevalue("torchvision_folder")))
     monkeypatch.syspath_prepend(str(BENCHMARKS / "watch_programs"))
     monkeypatch.setattr(import_module("stopwatch"), "STEPS", 23)
     state = torch.get_rng_state()
@@ -205,11 +219,12 @@ def test_a_program_times_its_steps(name: str, monkeypatch: pytest.MonkeyPatch, c
     finally:
         torch.set_rng_state(state)
     printed = capsys.readouterr().out
-    if name == "nothing":
-        assert printed == ""
-        return
     found = json.loads(printed)
-    assert found["steps"] == (46 - 20 if name == "scores" else 23 - 20)
+    if name == "nothing":
+        assert found["started"] > 0
+        return
+    assert found["steps"] == {"scores": 2 * 23, "two_layer": 10 * 23}.get(name, 23) - 20
+    assert found["whole"] > 0
     assert found["seconds"] > 0
     assert found["processor"] >= 0
     assert math.isfinite(found["score"])
@@ -223,7 +238,7 @@ def test_what_watching_costs_is_a_row_for_each_program_and_one_for_each_limit():
         watched.Pair(run_of(1e-3), run_of(1.04e-3, peak_mb=340, processor_wall=4.0, told=0.50)),
     ]
     short = [watched.Pair(run_of(80e-6), run_of(96e-6, processor_wall=3.6))]
-    start = [watched.Pair(run_of(1.0), run_of(1.0, processor_wall=3.25))]
+    start = [watched.Pair(run_of(1.0), run_of(1.0, processor_wall=3.25, started=1.2))]
     text = watched.text({"cnn": slow, "tiny": short, "nothing": start})
     rows = {" ".join(line.split()) for line in text.splitlines()}
     assert "two convolutions, batch norm, AdamW 1,000 1,040 40.0 1.040 1.02 to 1.10 +50 0.67" in rows
@@ -231,15 +246,32 @@ def test_what_watching_costs_is_a_row_for_each_program_and_one_for_each_limit():
     assert "ratio of longer steps, median of the programs 1.040× at most 1.03× missed" in rows
     assert "ratio of longer steps, worst program 1.040× at most 1.1× met" in rows
     assert "steps under 100 µs, worst program 16.0 µs at most 15 µs missed" in rows
-    assert "start and end, over importing torch 0.25 s at most 0.3 s met" in rows
+    assert "start, over importing torch 0.20 s at most 0.3 s met" in rows
+    assert "start and end of a program that trains nothing 0.25 s" in rows
     assert "memory, worst program 50.0 MB at most 100 MB met" in rows
     assert not any("--fast" in row for row in rows)
 
 
 def test_fast_loading_is_compared_with_the_plain_program():
     watched = import_module("watched")
-    text = watched.markdown({"two_layer": [watched.Pair(run_of(4e-3), run_of(4e-3), run_of(1e-3))]})
-    assert "| --fast, MNIST, DataLoader, two layers, Adam | 4.000× | at least 3.5× | met |" in text.splitlines()
+    text = watched.markdown({"digits": [watched.Pair(run_of(4e-3), run_of(4e-3), run_of(1e-3))]})
+    assert "| --fast, the same as torchvision gives it, one epoch | 4.000× | at least 3.5× | met |" in text.splitlines()
+
+
+def test_without_torchvision_its_program_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    watch = import_module("watch")
+    measured = []
+    monkeypatch.setattr(watch, "find_spec", lambda name: None)
+    monkeypatch.setattr(watch, "measure", lambda name, *_: measured.append(name) or [])
+    monkeypatch.setattr(watch.watched, "text", lambda found: "")
+    watch.main([])
+    assert "digits is left out: torchvision is not installed" in capsys.readouterr().err
+    assert measured == [name for name in [*watch.PROGRAMS, watch.START] if name != "digits"]
+    with pytest.raises(SystemExit):
+        watch.main(["digits"])
+    assert "digits needs torchvision, which is not installed" in capsys.readouterr().err
 
 
 def test_a_watched_program_ends_with_the_same_loss(capsys: pytest.CaptureFixture[str]):

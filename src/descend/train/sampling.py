@@ -4,14 +4,17 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from descend.record.events import Listener, ParameterNorms, PhaseTimes, Snapshot
 from descend.train.engine import Engine
-from descend.train.operations import HeardStep
 from descend.train.parameters import FlatParameters
+
+if TYPE_CHECKING:
+    from descend.train.operations import HeardStep
 
 BATCH_BYTES = 4_000_000  # of a snapshot's batch; a full batch can be the whole data set
 
@@ -70,7 +73,11 @@ class Probe:
         room.before.copy_(engine.parameters.values)
         self.norms: tuple[tuple[str, float, float, float], ...] = ()
         self.note = ""
-        self.heard = HeardStep(engine, step, len(batches), model_file) if snapshot and model_file else None
+        self.heard: HeardStep | None = None
+        if snapshot and model_file:
+            from descend.train import operations  # only models of the user's own need it
+
+            self.heard = operations.HeardStep(engine, step, len(batches), model_file)
         self.kept = self._before_step(batches) if snapshot else None
         self.gpu = room.before.device.type
         self.last = time.perf_counter()  # where the phase now running began

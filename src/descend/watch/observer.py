@@ -169,6 +169,8 @@ class Observer(Counted):
         Both are empty where nobody looked at the step.
         """
         step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, 0, self._clock())
+        if step == 1:
+            self.moments.make_collectors()  # as in every training: with its first step
         if parameters:
             self.names.adopt(parameters)
             if new := self.names.tell(parameters.values()):
