@@ -2,12 +2,14 @@
 
 import math
 import sys
+from contextlib import suppress
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as some
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from descend.watch.batches import rows_in, tensors_in
 from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_candidate
@@ -173,6 +175,49 @@ def test_quiet_work_builds_no_graph_and_restores_what_was():
             pass
         assert not torch.is_grad_enabled()
     assert hidden(lambda value: value + 1)(1) == 2
+
+
+def test_quiet_work_inside_of_quiet_work_is_quiet_to_the_end():
+    x = torch.ones(2, requires_grad=True)
+    with Seen() as seen, quiet():
+        with quiet():
+            assert not (x * 2).requires_grad
+        assert not (x * 2).requires_grad
+        with torch.enable_grad():
+            assert (x * 2).requires_grad
+            with quiet():
+                assert not (x * 2).requires_grad
+            assert (x * 2).requires_grad
+    assert seen.names == []
+    assert torch.is_grad_enabled()
+    with suppress(ZeroDivisionError), quiet():
+        1 / 0  # noqa: B018 - it fails
+    assert torch.is_grad_enabled()
+    with Seen() as seen:
+        torch.neg(x)
+    assert seen.names == ["neg"]
+
+
+class Seen(TorchFunctionMode):
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_that_may_be_sampled_is_passed_over_while_watching_was_too_dear():
+    now = [100.0]
+    observer = Observer(lambda event: None, own=lambda name: True, clock=lambda: now[0])
+    observer.spent = 0.5
+    now[0] += 5.0
+    assert observer.share() == pytest.approx(0.1, rel=0.01)
+    assert observer.heeded(40, 105.0) == 50
+    assert observer.heeded(100, 105.0) == 100  # always looked at
+    assert observer.heeded(1200, 124.9) == 1300
+    assert observer.heeded(40, 125.1) == 40  # 2 % by then
 
 
 def test_steps_without_autograd_are_told_as_handed_over():

@@ -437,12 +437,16 @@ class Talking(Net):
 
 
 def compiled_in_parts():
+    return in_parts(torch.compile)
+
+
+def in_parts(compiler):
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     model = Talking()
     x, y = torch.randn(20, 6), torch.randint(0, 3, (20,))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    loss_of = torch.compile(lambda: F.cross_entropy(model(x), y), backend="eager")
+    loss_of = compiler(lambda: F.cross_entropy(model(x), y), backend="eager")
     losses = []
     for _ in range(12):
         optimizer.zero_grad()
@@ -456,6 +460,20 @@ def compiled_in_parts():
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # the compiler's own, with and without us
 def test_the_compiler_compiles_what_it_would_compile_without_us(watch):
     seen = watch(compiled_in_parts)
+    assert seen.result["frames"]["total"] > 2
+    assert seen.losses == seen.result["losses"]
+
+
+COMPILE = torch.compile  # as a program has it that took the name before it is watched
+
+
+def compiled_by_a_name_taken_before():
+    return in_parts(COMPILE)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+def test_the_compiler_passes_over_us_where_nobody_saw_it_called(watch):
+    seen = watch(compiled_by_a_name_taken_before)
     assert seen.result["frames"]["total"] > 2
     assert seen.losses == seen.result["losses"]
 

@@ -32,6 +32,7 @@ from torch.utils._device import DeviceContext
 
 from descend.watch.quiet import quiet, torchs_own
 from descend.watch.tracebacks import HERE
+from descend.watch.uncompiled import something_is_compiled
 
 Call = Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
 Heard = Callable[[str, tuple[Any, ...], dict[str, Any], Any, FrameType], None]
@@ -158,8 +159,7 @@ def _why_not() -> str:
         return "a dispatch mode of the script was on"
     if _functorch.maybe_current_level() is not None:
         return "it was inside a transform of torch.func"
-    compiler = sys.modules.get("torch._dynamo.eval_frame")
-    if compiler is not None and any(backend is not None for backend in compiler.cached_backends.values()):
+    if something_is_compiled():
         return "the script uses torch.compile"
     return ""
 

@@ -7,7 +7,6 @@ without: the backward pass, the optimizer's end, loaders, and calls of those cla
 import builtins
 import logging
 import os
-import sys
 import weakref
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -23,6 +22,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 from descend.watch import aside, reads, wrappers, written
 from descend.watch.detail import optimizer_parameters
 from descend.watch.hooked import Replacement
+from descend.watch.uncompiled import something_is_compiled
 
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
@@ -47,8 +47,8 @@ class Hooks:
         """Wrap what is always wrapped."""
         observer = self.observer
         assert observer.local is not None
-        if "torch._dynamo.eval_frame" in sys.modules:  # something was compiled before anybody watched
-            observer.leave_uncompiled()
+        if something_is_compiled():
+            observer.compiler_used()
         os.register_at_fork(after_in_child=_switch_off(weakref.ref(observer)))
         wrappers._watching.append(observer)  # noqa: SLF001 - one room, two files
         graph = wrappers.gradient_call

@@ -14,6 +14,12 @@ _PASS_ON = {
 }
 
 
+def something_is_compiled() -> bool:
+    """Whether a function that PyTorch compiles has been called in this process."""
+    compiler = sys.modules.get("torch._dynamo.eval_frame")
+    return compiler is not None and any(backend is not None for backend in compiler.cached_backends.values())
+
+
 @functools.cache
 def leave_uncompiled() -> None:
     """Let PyTorch's compiler go past every function of ours; in files that stand between the script and PyTorch, to what they call.
