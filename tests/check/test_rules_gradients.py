@@ -8,6 +8,7 @@ import pytest
 from tests.check.harness import PROGRAMS, Case, cases, examine_program, faults_of
 
 from descend.check import syntax
+from descend.check.accumulation import NotAveraged
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding
 from descend.check.gradients import ClearedTooEarly, NeverCleared, NeverUpdated
@@ -16,7 +17,7 @@ from descend.check.graph_tensors import OldGraph, OtherTensors
 from descend.check.graph_updates import RecordedUpdate
 from descend.check.rule import Rule
 from descend.check.schedule import ScheduleMisplaced
-from descend.check.windows import ClipMisplaced, NotAveraged
+from descend.check.windows import ClipMisplaced
 from descend.record.events import Event, Fact, ParameterNorms, RunEnded, RunStarted, StepsDone
 from descend.record.reader import Reader
 from descend.record.writer import Writer

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from descend.explain.formulas.library import FORMULAS, formula_of
 from descend.watch.function_mode import name_of_operation
 from descend.watch.identity import tensors_in
-from descend.watch.operations import _constants
+from descend.watch.operation_values import constants_of
 
 TOLERANCE = 1e-9
 
@@ -43,7 +43,7 @@ def call(run, *tensors):
     formula = formula_of(name)
     assert formula is not None, name
     given_tensors = list(tensors_in((args, kwargs), 4))
-    constants = json.loads(json.dumps(_constants(args, kwargs)))
+    constants = json.loads(json.dumps(constants_of(args, kwargs)))
     arguments = formula.bind(given_tensors, constants, output, called=name)
     return formula, arguments, output, given_tensors
 

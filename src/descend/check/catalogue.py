@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from importlib import resources
 
 from descend.check import (
+    accumulation,
     class_ids,
     data,
     evaluation,
@@ -55,6 +56,7 @@ RULES: tuple[type[Rule], ...] = tuple(
             *scale.RULES,
             *schedule.RULES,
             *windows.RULES,
+            *accumulation.RULES,
         ),
         key=lambda rule: rule.code,
     )

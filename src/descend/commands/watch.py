@@ -29,7 +29,8 @@ def run(
     ] = None,
 ) -> Any:
     """Watch a training script, unchanged: what every step did. Flags stand before SCRIPT."""
-    from descend.watching import Wanted, Watched, pause_at
+    from descend.pausing import pause_at
+    from descend.watching import Wanted, Watched
 
     if module is None and script is None:
         raise UsageError("there is nothing to run", help="name a script: descend run train.py")

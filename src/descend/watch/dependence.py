@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from descend.watch.identity import Makers, changed_in_place, tensors_in
-from descend.watch.operations import ABOUT_TENSORS
+from descend.watch.recording import ABOUT_TENSORS
 
 _MOST = 10_000  # operations in one iteration: beyond that it holds a whole epoch
 _DEEPEST = 50  # steps from a new value back to the old one

@@ -10,8 +10,8 @@ from typing import Any
 from descend.watch.dependence import Flow
 from descend.watch.function_mode import tap
 from descend.watch.identity import changed_in_place, tensors_in
-from descend.watch.operations import ABOUT_TENSORS
 from descend.watch.places import Place, Places
+from descend.watch.recording import ABOUT_TENSORS
 
 Key = tuple[Place, int]  # a line, and which operation of that line
 _clock = time.perf_counter

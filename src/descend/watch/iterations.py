@@ -11,8 +11,8 @@ from torch import Tensor
 
 from descend.watch.dependence import Flow, Verdict
 from descend.watch.hand_phases import HandPhases, Stopwatch
-from descend.watch.operations import Recording
 from descend.watch.places import Place
+from descend.watch.recording import Recording
 from descend.watch.variables import is_one_number, value_of
 
 
