@@ -20,6 +20,7 @@ from descend.record.events import Event, Operations, Unseen
 from descend.record.values import to_json
 from descend.watch.function_mode import tap
 from descend.watch.operations import OperationRecorder
+from descend.watch.recording import Recording
 
 operations = sys.modules[OperationRecorder.__module__]
 
@@ -227,7 +228,8 @@ def test_a_module_that_fails_no_longer_owns_what_follows() -> None:
 
 
 def test_a_step_with_more_operations_than_are_kept_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "_MOST", 3)
+    for module in (operations, sys.modules[Recording.__module__]):
+        monkeypatch.setattr(module, "MOST", 3)
     told: list[Event] = []
     recorder = OperationRecorder(told.append, Names(), lambda file: True)
     for step in (1, 2):
