@@ -36,11 +36,15 @@ class Rows:
         """The targets of all rows in their order."""
         return self.y if self.y is None or self.chosen is None else _taken(self.y, self.chosen)
 
-    def columns(self, at: Tensor) -> Tensor:
-        """(rows, columns): of each row the numbers at some places, when it is laid out flat."""
-        flat = self.x.reshape(len(self.x), -1)
-        found = flat.index_select(1, at.to(flat.device))
-        return (found if self.chosen is None else _taken(found, self.chosen)).cpu()
+    def columns(self, at: Tensor, rows: Tensor | None = None) -> Tensor:
+        """(rows, columns): of each row, or of those at some places, the numbers at some places, when it is laid out flat."""
+        flat = self.x.detach().reshape(len(self.x), -1)
+        places = at.to(flat.device)
+        chosen = rows if self.chosen is None or rows is None else self.chosen[rows]
+        chosen = self.chosen if chosen is None else chosen
+        if chosen is None:
+            return flat.index_select(1, places).cpu()
+        return flat[chosen.to(flat.device)[:, None], places].cpu()  # one by one: whole rows may be a hundred megabytes
 
 
 def rows_of(dataset: Any, depth: int = 0) -> list[Rows]:
