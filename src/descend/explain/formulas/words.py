@@ -6,13 +6,17 @@ from collections.abc import Callable
 
 MINUS = "−"
 _MOST_TERMS = 4
+_MOST_DIGITS = 7  # as many as a float32 has
+_CLOSE = (
+    0.02  # of the larger of two numbers: when they are closer, four digits of each leave too few of their difference
+)
 
 Term = tuple[str, float]
 """A term of a sum as text, and its value."""
 
 
-def number(value: float) -> str:
-    """Four significant digits (0.3367, −29.68, −37.80), thousands with one decimal (1,065.6).
+def number(value: float, digits: int = 4) -> str:
+    """Four significant digits (0.3367, −29.68, −37.80), or as many as are wanted; thousands with one decimal (1,065.6).
 
     A number that is no more than its first four digits, in float32 or float64, is written without idle zeros (0.5, −0.31, 2); a
     whole number below a million in full.
@@ -22,14 +26,14 @@ def number(value: float) -> str:
         return "nan" if math.isnan(value) else "inf" if value > 0 else f"{MINUS}inf"
     if abs(value) < 1e6 and value == int(value):
         return f"{int(value):,}".replace("-", MINUS)
-    rounded = float(f"{value:.3e}")
+    rounded = float(f"{value:.{digits - 1}e}")
     size = abs(rounded)
     if not 1e-4 <= size < 1e6:
-        text = f"{value:.3e}"
+        text = f"{value:.{digits - 1}e}"
     elif rounded == value or _as_float32(rounded) == value:
         text = f"{rounded:,.7f}".rstrip("0")
     else:
-        text = f"{value:,.{max(1, 3 - math.floor(math.log10(size)))}f}"
+        text = f"{value:,.{max(digits - 3, digits - 1 - math.floor(math.log10(size)))}f}"
     return text.replace("-", MINUS)
 
 
@@ -61,11 +65,12 @@ def plus(text: str) -> str:
 
 
 def minus(first: float, second: float) -> str:
-    """``3.2 − 98`` or ``3.2 + 98``."""
-    text = number(second)
-    return (
-        f"{number(first)} + {text.removeprefix(MINUS)}" if text.startswith(MINUS) else f"{number(first)} {MINUS} {text}"
-    )
+    """``3.2 − 98`` or ``3.2 + 98``; two that are close with as many digits as their difference needs to come out right."""
+    digits, size, apart = 4, max(abs(first), abs(second)), abs(first - second)
+    while digits < _MOST_DIGITS and 0 < apart < _CLOSE * size:
+        digits, apart = digits + 1, 10 * apart
+    text, other = number(second, digits), number(first, digits)
+    return f"{other} + {text.removeprefix(MINUS)}" if text.startswith(MINUS) else f"{other} {MINUS} {text}"
 
 
 def joined(term: Callable[[int], Term], count: int, total: float) -> str:
