@@ -14,16 +14,16 @@ _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx
 
 def training_pictures() -> Any:
     """``torchvision.datasets.MNIST``: 60,000 pictures (1, 28, 28) in 0..1 and their digits, each made when it is asked for."""
-    torchvision = _torchvision()
+    vision = torchvision()
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "MNIST" / "raw"
         raw.mkdir(parents=True)
         for name in _FILES:
             (raw / name).write_bytes(gzip.decompress((MNIST / f"{name}.gz").read_bytes()))
-        return torchvision.datasets.MNIST(folder, train=True, transform=torchvision.transforms.ToTensor())
+        return vision.datasets.MNIST(folder, train=True, transform=vision.transforms.ToTensor())
 
 
-def _torchvision() -> Any:
+def torchvision() -> Any:
     """Imported also where its wheel lacks the compiled operators that it describes, as it does beside a torch for the CPU alone."""
     plain = torch.library.register_fake
 

@@ -36,10 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [name for name in given.programs if name not in (*PROGRAMS, START)]
     if unknown:
         parser.error(f"there is no program {', '.join(unknown)}; the programs are {', '.join([*PROGRAMS, START])}")
-    if find_spec("torchvision") is None:
-        if FAST in given.programs:
+    names = given.programs or [*PROGRAMS, START]
+    if FAST in names and find_spec("torchvision") is None:
+        if given.programs:
             parser.error(f"{FAST} needs torchvision, which is not installed")
         print(f"{FAST} is left out: torchvision is not installed", file=sys.stderr)
+        names.remove(FAST)
     if given.rounds < 1:
         parser.error("--rounds takes a number from 1 up")
     if given.steps is not None and given.steps <= watched.FIRST:
@@ -48,7 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shown_on = sys.stderr if given.json else sys.stdout
     heading = f"{machine_text(machine())} · medians of {given.rounds} rounds"
     print(heading, file=shown_on, flush=True)
-    names = given.programs or [name for name in (*PROGRAMS, START) if name != FAST or find_spec("torchvision")]
     found = {name: measure(name, given.rounds, given.steps) for name in names}
     print(f"\n{watched.text(found)}", file=shown_on)
     if given.write:

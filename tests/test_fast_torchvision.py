@@ -4,6 +4,7 @@ import sys
 import warnings
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,18 +24,10 @@ def vision(torchvision_folder):
     """
     if find_spec("torchvision") is None:
         sys.path.append(str(torchvision_folder))
-    plain = torch.library.register_fake
-
-    def register(name, *given, **named):
-        return (lambda function: function) if str(name).startswith("torchvision::") else plain(name, *given, **named)
-
-    torch.library.register_fake = register
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return import_module("torchvision")
-    finally:
-        torch.library.register_fake = plain
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
+        warnings.simplefilter("ignore")
+        return import_module("vision").torchvision()
 
 
 def grey(vision, name="MNIST", transform=None, rows=ROWS, **named):

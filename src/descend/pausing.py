@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _MOST_TENSORS = 20  # in the table
-_PAUSE_FLAG = "--pause"
 
 
 def pause_at(word: str | None) -> int | Literal["nan"] | None:
@@ -24,7 +23,7 @@ def pause_at(word: str | None) -> int | Literal["nan"] | None:
     step = "1" if word == "first" else word
     if not step.isdecimal() or int(step) < 1:
         raise UsageError(
-            f"{_PAUSE_FLAG} {word}: expected the number of a step, first, or nan", help="steps are counted from 1"
+            f"--pause {word}: expected the number of a step, first, or nan", help="steps are counted from 1"
         )
     return int(step)
 

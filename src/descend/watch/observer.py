@@ -126,7 +126,7 @@ class Observer(Counted):
         )
 
     def share(self) -> float:
-        """Our part of the time since the start."""
+        """Our part of the time since the start; and it is noted until when that is too much."""
         elapsed, cost = self._clock() - self._began, self.cost_seconds
         self.sparing_until = self._began + cost / SHARE
         return cost / elapsed if elapsed > 0 else 0.0
@@ -169,8 +169,6 @@ class Observer(Counted):
         Both are empty where nobody looked at the step.
         """
         step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, 0, self._clock())
-        if step == 1:
-            self.moments.make_collectors()  # as in every training: with its first step
         if parameters:
             self.names.adopt(parameters)
             if new := self.names.tell(parameters.values()):
@@ -193,11 +191,6 @@ class Observer(Counted):
     def tracker(self) -> Tracker | None:
         """The calling thread's, while it watches."""
         return self.local.tracker if self.local is not None else None
-
-    def tracker_here(self) -> Tracker:
-        """The calling thread's."""
-        assert self.local is not None
-        return self.local.tracker
 
     def new_tracker(self) -> Tracker:
         tracker = Tracker(self, recorded=not self.trackers)
@@ -238,18 +231,14 @@ class Observer(Counted):
 
     def compiler_used(self) -> None:
         """From now on no function mode of ours is entered."""
-        self.leave_uncompiled()
+        self.moments.make_collectors()  # else they would come when the compiler has been told already
+        leave_uncompiled()
         self.compiles = True
         if self.recorder is not None:  # its hooks on all modules would make the compiler warn
             self.recorder.close()
             self.recorder = None
         for tracker in self.trackers:
             tracker.marks.leave()
-
-    def leave_uncompiled(self) -> None:
-        """Let PyTorch's compiler pass over everything of ours."""
-        self.moments.make_collectors()
-        leave_uncompiled()
 
     def flush(self) -> None:
         """Tell the steps that are done and not told yet."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _getframe = sys._getframe
 _PER_STEP = 20  # lines, and numbers, of one step that are told
 _LINES = 20_000  # of one run that are told
-_TEXT = 2_000  # characters of one line that are told
+MOST_TEXT = 2_000  # characters of one line that are told
 _PLACES = 16  # lines of one evaluation whose numbers are summed up
 
 
@@ -39,7 +39,7 @@ class Reads:
         if self._lines < _LINES and self._may_tell("printed"):
             self._lines += 1
             self.observer.flush()
-            self.observer.emit(Printed(self._now(), text[:_TEXT], place))
+            self.observer.emit(Printed(self._now(), text[:MOST_TEXT], place))
 
     @hidden
     def read(self, tensor: Tensor, how: str, value: Any, place: Place) -> None:

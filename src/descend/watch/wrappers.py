@@ -144,7 +144,9 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     observer = _watching[-1]
     tracker = observer.alone
     if tracker is None or tracker.thread != get_ident():
-        tracker = observer.tracker_here()
+        tracker = observer.tracker()
+        if tracker is None:
+            return _plain_call(self, *args, **kwargs)
     if tracker.calm and not tracker.depth:
         passes = tracker.quick_passes
         if len(passes) <= _MOST_PASSES and _gradients_on() and not _functions():

@@ -8,18 +8,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from descend.watch.places import Place
+from descend.watch.reads import MOST_TEXT
 
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
 
 _getframe = sys._getframe
-_MOST = 2_000  # characters of a line that has no end yet
 
 
 class _Inside(threading.local):
-    """Whether a thread is inside of ``print`` or of a logger: what they write is told already."""
+    """How deep a thread is inside of ``print`` and of loggers: what they write is told already."""
 
-    yes = False
+    depth = 0
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.depth -= 1
 
 
 _INSIDE = _Inside()
@@ -48,7 +54,7 @@ def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..
         frame = _getframe().f_back  # none where Python itself calls, as at exit
         if (
             onto is None
-            or (file is not None and file is not sys.stdout and file is not sys.stderr)
+            or not (onto is sys.stdout or onto is sys.stderr)
             or frame is None
             or not observer.active
             or not observer.places.is_own(frame.f_code.co_filename)
@@ -56,11 +62,8 @@ def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..
             original(*args, sep=sep, end=end, file=file, flush=flush)
             return
         copy = _Copy(onto)
-        outer, _INSIDE.yes = _INSIDE.yes, True
-        try:
+        with _INSIDE:
             original(*args, sep=sep, end=end, file=copy, flush=flush)
-        finally:
-            _INSIDE.yes = outer
         text, place = "".join(copy.text), (frame.f_code.co_filename, frame.f_lineno)
         observer.safely(lambda: observer.reads.printed(text, place))
 
@@ -73,11 +76,8 @@ def logging_to(observer: "Observer", original: Callable[..., None]) -> Callable[
     """``Logger.callHandlers``: what the user's own lines log is told as the handlers have formatted it."""
 
     def callHandlers(self: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802 - its name in logging
-        outer, _INSIDE.yes = _INSIDE.yes, True
-        try:
+        with _INSIDE:
             original(self, record)
-        finally:
-            _INSIDE.yes = outer
         text = vars(record).get("message")  # only where a handler has made it: it is not made again
         if type(text) is str and observer.active and observer.places.is_own(record.pathname):
             observer.safely(lambda: observer.reads.printed(text, (record.pathname, record.lineno)))
@@ -104,7 +104,7 @@ class Output:
 
         def write(text: str) -> int:
             written: int = original(text)
-            if not _INSIDE.yes and observer.active and type(text) is str:
+            if not _INSIDE.depth and observer.active and type(text) is str:
                 frame = _getframe(1)  # not of a progress bar, which shows old numbers again and again
                 if observer.places.is_own(frame.f_code.co_filename):
                     place = (frame.f_code.co_filename, frame.f_lineno)
@@ -132,7 +132,7 @@ class Output:
         if text.startswith("\r") or text.endswith("\n"):
             self._tell(text, place)
         else:
-            self._begun, self._place = (self._begun + text)[:_MOST], place
+            self._begun, self._place = (self._begun + text)[:MOST_TEXT], place
 
     def _tell(self, text: str, place: Place) -> None:
         whole, self._begun = (self._begun + text).strip("\r"), ""

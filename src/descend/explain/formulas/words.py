@@ -7,9 +7,7 @@ from collections.abc import Callable
 MINUS = "−"
 _MOST_TERMS = 4
 _MOST_DIGITS = 7  # as many as a float32 has
-_CLOSE = (
-    0.02  # of the larger of two numbers: when they are closer, four digits of each leave too few of their difference
-)
+_CLOSE = 0.02  # of the larger of two numbers: below it, four digits of each leave too few of their difference
 
 Term = tuple[str, float]
 """A term of a sum as text, and its value."""
@@ -18,7 +16,7 @@ Term = tuple[str, float]
 def number(value: float, digits: int = 4) -> str:
     """Four significant digits (0.3367, −29.68, −37.80), or as many as are wanted; thousands with one decimal (1,065.6).
 
-    A number that is no more than its first four digits, in float32 or float64, is written without idle zeros (0.5, −0.31, 2); a
+    A number that is no more than these digits, in float32 or float64, is written without idle zeros (0.5, −0.31, 2); a
     whole number below a million in full.
     """
     value = float(value)
@@ -31,7 +29,7 @@ def number(value: float, digits: int = 4) -> str:
     if not 1e-4 <= size < 1e6:
         text = f"{value:.{digits - 1}e}"
     elif rounded == value or _as_float32(rounded) == value:
-        text = f"{rounded:,.7f}".rstrip("0")
+        text = f"{rounded:,.{digits + 3}f}".rstrip("0")
     else:
         text = f"{value:,.{max(digits - 3, digits - 1 - math.floor(math.log10(size)))}f}"
     return text.replace("-", MINUS)

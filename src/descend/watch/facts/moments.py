@@ -153,9 +153,14 @@ class Moments:
         return bool(self._by_moment)
 
     def make_collectors(self) -> None:
-        """Make them now, unless they are there."""
+        """Make them now, unless they are there. Never raises an Exception: without them the program goes on."""
         if not self._by_moment:
-            collectors = self._make()
+            collectors: Sequence[Collector] = ()
+            try:
+                with quiet():
+                    collectors = self._make()
+            except Exception as error:  # noqa: BLE001 - whatever it is
+                self._emit(Unseen("what the checks need", f"it cannot be measured: {type(error).__name__}: {error}"))
             self._by_moment = {
                 moment: [each for each in collectors if getattr(type(each), moment) is not getattr(Collector, moment)]
                 for moment in vars(Collector)
@@ -165,17 +170,15 @@ class Moments:
     def tell(self, moment: str, *values: Any) -> float:
         """Tell the collectors that answer to ``moment``; gives the seconds that it took."""
         started = self._clock()
-        if not self._by_moment:
-            self.make_collectors()
+        self.make_collectors()
         answering = self._by_moment[moment]
-        if not answering:
-            return 0.0
-        with quiet():
-            for each in tuple(answering):
-                try:
-                    getattr(each, moment)(*values)
-                except Exception as error:  # noqa: BLE001 - the user's step goes on, whatever could not be measured
-                    self._let_go(each, error)
+        if answering:
+            with quiet():
+                for each in tuple(answering):
+                    try:
+                        getattr(each, moment)(*values)
+                    except Exception as error:  # noqa: BLE001 - the user's step goes on, whatever could not be measured
+                        self._let_go(each, error)
         return self._clock() - started
 
     def of_operation(
