@@ -11,8 +11,10 @@ from hypothesis import strategies as some
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from descend.record.events import Unseen
 from descend.watch.batches import rows_in, tensors_in
 from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_candidate
+from descend.watch.facts.moments import Moments
 from descend.watch.fingerprint import fingerprints
 from descend.watch.graph import leaves_of, loss_of
 from descend.watch.kept import KeptParameters
@@ -218,6 +220,20 @@ def test_a_step_that_may_be_sampled_is_passed_over_while_watching_was_too_dear()
     assert observer.heeded(100, 105.0) == 100  # always looked at
     assert observer.heeded(1200, 124.9) == 1300
     assert observer.heeded(40, 125.1) == 40  # 2 % by then
+
+
+def test_collectors_that_cannot_be_made_are_said_and_end_nothing():
+    told = []
+
+    def none():
+        raise OSError("too many open files")
+
+    moments = Moments(told.append, none)
+    assert not moments.are_told
+    moments.tell("finished", 3)
+    assert moments.of_operation("add", (), {}, None) is None
+    assert moments.are_told
+    assert told == [Unseen("what the checks need", "it cannot be measured: OSError: too many open files")]
 
 
 def test_steps_without_autograd_are_told_as_handed_over():

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from rich.progress import track
 
 from descend.record.events import Printed
 
@@ -99,6 +100,21 @@ def test_a_stream_of_the_programs_own_is_left_as_it_is(watch, monkeypatch):
     assert "the end" in sys.stdout.text
     monkeypatch.setattr(sys, "stdout", None)
     assert watch(lambda: 1).all(Printed) == []
+
+
+def shows_a_progress_bar():
+    w = torch.ones(2, requires_grad=True)
+    for _ in track(range(3)):
+        sys.stdout.write(f"loss {takes_a_step(w):.2f}\n")
+
+
+def test_a_progress_bar_of_a_library_is_not_told(watch, capsys):
+    assert [event.text for event in watch(shows_a_progress_bar).all(Printed)] == [
+        "loss 2.00\n",
+        "loss 1.28\n",
+        "loss 0.82\n",
+    ]
+    assert "100%" in capsys.readouterr().out
 
 
 def writes_what_is_no_text():

@@ -323,9 +323,16 @@ class Observer(Counted):
             self.tell("finished", self.step)
 
     def _make_collectors(self) -> list[Collector]:
+        began = self._clock()
         from descend.watch.facts.collectors import all_collectors  # a sixth of all that is imported
 
-        return all_collectors(Telling(self.emit, self.names, self.places))
+        made = all_collectors(Telling(self.emit, self.names, self.places))
+        spent = self._clock() - began
+        self._beside += spent
+        tracker = self.tracker()
+        if tracker is not None and tracker.started is not None:
+            tracker.started += spent  # it came in the midst of a step, and is none of its time
+        return made
 
 
 def _numbers(losses: list[float | Tensor]) -> list[float]:
