@@ -55,7 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.write:
         write_into(given.write, f"{heading}.\n\n{watched.markdown(found)}", of="watch.py")
     if given.json:
-        pairs = {name: [asdict(pair) for pair in pairs] for name, pairs in found.items()}
+        pairs = {
+            name: [asdict(pair) for pair in pairs] for name, pairs in found.items()
+        }  # with the seconds of each step
         print(json.dumps({"machine": machine(), "rounds": given.rounds, "programs": pairs}))
 
 
@@ -98,6 +100,7 @@ def run_once(name: str, way: str, steps: int | None = None) -> Run:
         processor_wall=process.processor,
         peak_mb=process.peak_mb,
         told=cost,
+        each=tuple(said.get("each", ())),
     )
 
 

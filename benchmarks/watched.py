@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import mean, median
 
 from tables import Rows, aligned, markdown_table, short
 
@@ -42,6 +42,7 @@ class Run:
     told: float | None = None  # seconds that the report says watching cost
     whole: float | None = None  # processor seconds a step of the whole training, the first twenty included
     started: float | None = None  # processor seconds from the process's start until the program has imported PyTorch
+    each: tuple[float, ...] = ()  # seconds of each step after the first twenty, by the clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +78,19 @@ def _page(found: Found, lay_out: Callable[[Rows], str]) -> str:
 
 
 def _steps(found: Found) -> Rows:
-    rows = [["", "µs/step", "watched", "more µs", "ratio", "rounds", "more MB", "said ÷ true"]]
+    rows = [["", "µs/step", "watched", "more µs", "ratio", "processor", "rounds", "more MB", "said ÷ true"]]
     for name, pairs in found.items():
         if name in PROGRAMS:
-            ratios = [_ratio(pair) for pair in pairs]
+            plain, watched = _typical(pairs)
+            ratios = [(pair.watched.processor or 0.0) / (pair.plain.processor or 1.0) for pair in pairs]
             rows.append(
                 [
                     PROGRAMS[name],
-                    f"{1e6 * median(pair.plain.processor or 0.0 for pair in pairs):,.0f}",
-                    f"{1e6 * median(pair.watched.processor or 0.0 for pair in pairs):,.0f}",
-                    f"{1e6 * median(map(_more, pairs)):,.1f}",
-                    f"{median(ratios):.3f}",
+                    f"{1e6 * plain:,.0f}",
+                    f"{1e6 * watched:,.0f}",
+                    f"{1e6 * (watched - plain):,.1f}",
+                    f"{watched / plain:.3f}",
+                    f"{median(ratios):.2f}",
                     f"{min(ratios):.2f} to {max(ratios):.2f}",
                     f"{median(map(_memory, pairs)):+.0f}",
                     _said(pairs, found.get(START, ())),
@@ -99,8 +102,9 @@ def _steps(found: Found) -> Rows:
 def _limits(found: Found) -> Rows:
     rows = [["limit", "measured", "wanted", ""]]
     steps = {name: pairs for name, pairs in found.items() if name in PROGRAMS}
-    tiny = [median(map(_more, pairs)) * 1e6 for pairs in steps.values() if _is_short(pairs)]
-    ratios = [median(map(_ratio, pairs)) for pairs in steps.values() if not _is_short(pairs)]
+    typical = [_typical(pairs) for pairs in steps.values()]
+    tiny = [1e6 * (watched - plain) for plain, watched in typical if plain < _SHORT]
+    ratios = [watched / plain for plain, watched in typical if plain >= _SHORT]
     if ratios:
         rows.append(_limit("ratio of longer steps, median of the programs", median(ratios), _MEDIAN_RATIO, "×"))
         rows.append(_limit("ratio of longer steps, worst program", max(ratios), _MOST_RATIO, "×"))
@@ -126,17 +130,16 @@ def _limit(name: str, value: float, bound: float, unit: str, *, at_least: bool =
     return [name, measured + unit, f"at {'least' if at_least else 'most'} {bound:g}{unit}", "met" if met else "missed"]
 
 
-def _is_short(pairs: Sequence[Pair]) -> bool:
-    return median(pair.plain.processor or 0.0 for pair in pairs) < _SHORT
+def _typical(pairs: Sequence[Pair]) -> tuple[float, float]:
+    """Seconds of a step, plain and watched: the mean over the steps of each step's median over the rounds.
 
-
-def _more(pair: Pair) -> float:
-    """Seconds that watching adds to a step."""
-    return (pair.watched.processor or 0.0) - (pair.plain.processor or 0.0)
-
-
-def _ratio(pair: Pair) -> float:
-    return (pair.watched.processor or 0.0) / (pair.plain.processor or 1.0)
+    What else runs on the machine slows single steps of single rounds down; what watching adds to a step, it adds in every round.
+    """
+    plain, watched = (
+        mean(map(median, zip(*(run.each for run in runs), strict=True)))
+        for runs in ([pair.plain for pair in pairs], [pair.watched for pair in pairs])
+    )
+    return plain, watched
 
 
 def _memory(pair: Pair) -> float:

@@ -194,7 +194,8 @@ def run_of(
     started: float = 1.0,
 ):
     make = import_module("watched").Run
-    return make(100, 2 * processor, processor, 0.5, 4.0, processor_wall, peak_mb, told, 1.5 * processor, started)
+    whole, each = 1.5 * processor, (processor, processor, processor)
+    return make(3, 2 * processor, processor, 0.5, 4.0, processor_wall, peak_mb, told, whole, started, each)
 
 
 def test_every_program_is_listed():
@@ -227,6 +228,8 @@ def test_a_program_times_its_steps(
     assert found["whole"] > 0
     assert found["seconds"] > 0
     assert found["processor"] >= 0
+    assert len(found["each"]) == found["steps"]
+    assert found["seconds"] == pytest.approx(sum(found["each"]) / found["steps"])
     assert math.isfinite(found["score"])
 
 
@@ -241,8 +244,8 @@ def test_what_watching_costs_is_a_row_for_each_program_and_one_for_each_limit():
     start = [watched.Pair(run_of(1.0), run_of(1.0, processor_wall=3.25, started=1.2))]
     text = watched.text({"cnn": slow, "tiny": short, "nothing": start})
     rows = {" ".join(line.split()) for line in text.splitlines()}
-    assert "two convolutions, batch norm, AdamW 1,000 1,040 40.0 1.040 1.02 to 1.10 +50 0.67" in rows
-    assert "1,000 tiny steps of nn.Linear 80 96 16.0 1.200 1.20 to 1.20 +0" in rows
+    assert "two convolutions, batch norm, AdamW 1,000 1,040 40.0 1.040 1.04 1.02 to 1.10 +50 0.67" in rows
+    assert "1,000 tiny steps of nn.Linear 80 96 16.0 1.200 1.20 1.20 to 1.20 +0" in rows
     assert "ratio of longer steps, median of the programs 1.040× at most 1.03× missed" in rows
     assert "ratio of longer steps, worst program 1.040× at most 1.1× met" in rows
     assert "steps under 100 µs, worst program 16.0 µs at most 15 µs missed" in rows
@@ -250,6 +253,14 @@ def test_what_watching_costs_is_a_row_for_each_program_and_one_for_each_limit():
     assert "start and end of a program that trains nothing 0.25 s" in rows
     assert "memory, worst program 50.0 MB at most 100 MB met" in rows
     assert not any("--fast" in row for row in rows)
+
+
+def test_a_step_that_took_long_in_one_round_does_not_count():
+    watched = import_module("watched")
+    plain, spoilt = run_of(1e-3), replace(run_of(1.1e-3), each=(1.1e-3, 9.0, 1.1e-3))
+    pairs = [watched.Pair(plain, run_of(1.1e-3)), watched.Pair(plain, spoilt), watched.Pair(plain, run_of(1.1e-3))]
+    rows = {" ".join(line.split()) for line in watched.text({"cnn": pairs}).splitlines()}
+    assert "two convolutions, batch norm, AdamW 1,000 1,100 100.0 1.100 1.10 1.10 to 1.10 +0" in rows
 
 
 def test_fast_loading_is_compared_with_the_plain_program():

@@ -1,5 +1,9 @@
 """Which tensors of a step are kept, and that they come back bit for bit."""
 
+import sys
+import threading
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -18,6 +22,10 @@ SAMPLES = [
     torch.ones(3, dtype=torch.bfloat16),
     torch.ones(2, 1, dtype=torch.float64).expand(2, 5),
     torch.ones(2, requires_grad=True),
+    torch.tensor(-1.5, dtype=torch.bfloat16),
+    torch.arange(6).reshape(2, 3).t().to(torch.bfloat16),
+    torch.ones(2, 3).to(torch.float8_e4m3fn),
+    torch.complex(torch.ones(2), torch.ones(2)).conj().imag,
 ]
 names = st.sampled_from(["loss", "batch.x", "before.w", "gradient.w", "output.0", "operation.3", "état.w"])
 
@@ -42,6 +50,36 @@ def test_views_of_one_flat_parameter_are_kept_each() -> None:
     kept = unpack(pack(tensors)[0])
     assert all(torch.equal(kept[name], tensor) for name, tensor in tensors.items())
     assert len(kept) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system's own list of threads is Linux's")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_whoever_packs_starts_no_threads(dtype: torch.dtype) -> None:
+    """Else OpenMP has more threads than cores, and lets those of the program that is watched sleep between its operations."""
+    large = torch.zeros(1000, 1000, dtype=dtype)
+    counts = []
+
+    def count() -> None:
+        counts.append(len(list(Path("/proc/self/task").iterdir())))
+
+    def work() -> None:
+        count()
+        pack({"before.w": large})
+        count()
+        large.clone(memory_format=torch.contiguous_format)
+        count()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        torch.set_num_threads(before)
+    assert counts[1] == counts[0]
+    if torch.__config__.parallel_info().count("OpenMP"):
+        assert counts[2] > counts[0], "this is how it would be seen"
 
 
 def test_what_cannot_be_worked_out_again_is_kept_first() -> None:

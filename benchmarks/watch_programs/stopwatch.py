@@ -1,5 +1,6 @@
 """How a program of this folder tells what its steps took: one JSON object on standard output."""
 
+import itertools
 import json
 import os
 import time
@@ -14,27 +15,27 @@ def steps(usual: int) -> int:
 
 
 class Stopwatch:
-    """Counts steps, and times those after the first twenty: by the clock, and in processor seconds of the whole process.
+    """Times each step by the clock, and all steps after the first twenty in processor seconds of the whole process.
 
     To be made right before the first step; the time from there on is told too, with all that the first steps take.
     """
 
     def __init__(self) -> None:
-        self.count = 0
-        self.made = time.process_time()
-        self.started = (0.0, 0.0)
+        self.made = self.started = time.process_time()
+        self.over: list[float] = []  # when each step was, by the clock
+        self.is_over = self.over.append
 
     def step_is_over(self) -> None:
         """To be called at the end of each step."""
-        self.count += 1
-        if self.count == FIRST:
-            self.started = time.perf_counter(), time.process_time()
+        self.is_over(time.perf_counter())
+        if len(self.over) == FIRST:
+            self.started = time.process_time()
 
     def tell(self, score: float) -> None:
-        """Print seconds a step; ``score`` is the last loss."""
+        """Print seconds a step, and those of each step after the first twenty; ``score`` is the last loss."""
         now = time.process_time()
-        wall, processor, whole = time.perf_counter() - self.started[0], now - self.started[1], now - self.made
-        counted = self.count - FIRST
-        found = {"steps": counted, "seconds": wall / counted, "processor": processor / counted, "score": score}
-        found["whole"] = whole / self.count
-        print(json.dumps(found))
+        counted = self.over[FIRST - 1 :]
+        each = [after - before for before, after in itertools.pairwise(counted)]
+        found = {"steps": len(each), "seconds": sum(each) / len(each), "processor": (now - self.started) / len(each)}
+        found |= {"whole": (now - self.made) / len(self.over), "score": score}
+        print(json.dumps({**found, "each": each}))

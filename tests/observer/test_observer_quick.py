@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from descend.record.events import Evaluation, PhaseTimes
 from descend.watch.cost import Looks, pace_of_python, quick_cost
 from descend.watch.observer import Observer
+from descend.watch.tracker import Tracker
 
 
 def rows_of(n: int) -> TensorDataset:
@@ -167,6 +168,124 @@ def with_a_function_of_its_own():
 def test_a_programs_own_backward_is_called_as_ever(watch):
     seen = watch(with_a_function_of_its_own)
     assert seen.losses == seen.result["losses"]
+
+
+def accumulated():
+    model, losses = nn.Linear(4, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    for _ in range(50):
+        for _ in range(3):
+            x = torch.randn(6, 4)
+            loss = F.mse_loss(model(x), x.sum(1, keepdim=True))
+            (loss / 3).backward()
+            losses.append(loss.item())
+        optimizer.step()
+        optimizer.zero_grad()
+    return {"losses": losses, **model.state_dict()}
+
+
+def two_optimizers():
+    generator, discriminator, losses = nn.Linear(2, 3), nn.Linear(3, 1), []
+    first = torch.optim.SGD(generator.parameters(), lr=0.01)
+    second = torch.optim.SGD(discriminator.parameters(), lr=0.02)
+    for step in range(60):
+        made = generator(torch.randn(5 + step % 2, 2))
+        loss = discriminator(made.detach()).square().mean()
+        second.zero_grad()
+        loss.backward()
+        second.step()
+        losses.append(loss.item())
+        loss = -discriminator(made).mean()
+        first.zero_grad()
+        loss.backward()
+        first.step()
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
+def optimizers_one_after_another():
+    losses = []
+    for fold in range(4):
+        model = nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1 / (fold + 1))
+        for _ in range(40):
+            loss = model(torch.ones(2, 3)).square().sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        del model, optimizer
+    return {"losses": losses}
+
+
+def parameters_made_anew():
+    losses = []
+    for _ in range(3):
+        weight = torch.ones(2, requires_grad=True)
+        for _ in range(40):
+            loss = (weight**2).sum()
+            loss.backward()
+            with torch.no_grad():
+                weight -= 0.1 * weight.grad
+                weight.grad = None
+            losses.append(loss.item())
+    return {"losses": losses}
+
+
+def scaled():
+    weight, losses = torch.ones(2, requires_grad=True), []
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    for _ in range(60):
+        loss = (weight**2).sum()
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        accumulated,
+        by_hand_from_a_loader,
+        examined_carelessly,
+        examined_from_a_loader,
+        from_a_loader,
+        optimizers_one_after_another,
+        parameters_made_anew,
+        scaled,
+        two_lines,
+        two_optimizers,
+    ],
+)
+def test_the_quick_ways_tell_what_the_slow_ways_tell(watch, monkeypatch, program):
+    slowly = []
+
+    def before_backward(tracker: Tracker, *args, **kwargs):
+        slowly.append(tracker)
+        return usual(tracker, *args, **kwargs)
+
+    usual = Tracker.before_backward
+    monkeypatch.setattr(Tracker, "before_backward", before_backward)
+    monkeypatch.setattr(Observer, "share", lambda _: 0.5)
+    quick = watch(program)
+    assert len(slowly) < 0.7 * len(quick.result["losses"]), "most backward passes went the quick way"
+    monkeypatch.setattr(Tracker, "calm", property(lambda _: False, lambda _tracker, _calm: None))
+    slowly.clear()
+    slow = watch(program)
+    assert len(slowly) == len(slow.result["losses"])
+    assert quick.losses == slow.losses
+    assert quick.rates == pytest.approx(slow.rates, nan_ok=True)
+    assert quick.rows == slow.rows
+    assert quick.epochs == slow.epochs
+
+    def evaluations(seen):
+        return [(one.step, one.passes, one.gradients, one.training_mode, one.place) for one in seen.all(Evaluation)]
+
+    assert evaluations(quick) == evaluations(slow)
 
 
 def many_steps():

@@ -41,7 +41,6 @@ def pack(tensors: Mapping[str, "Tensor"], limit: int = SNAPSHOT_LIMIT) -> tuple[
     of ``KEPT_FIRST`` (unknown parts come last), within a part the smallest first. Sparse, quantized and complex tensors, which
     a safetensors file cannot hold everywhere, are left out.
     """
-    import torch
     from safetensors.torch import save
 
     plain = {name: tensor for name, tensor in tensors.items() if _is_plain(tensor)}
@@ -50,8 +49,9 @@ def pack(tensors: Mapping[str, "Tensor"], limit: int = SNAPSHOT_LIMIT) -> tuple[
     for name in sorted(plain, key=lambda name: (_rank(name), plain[name].nbytes, name)):
         if plain[name].nbytes <= room:
             room -= plain[name].nbytes
-            # A clone, since safetensors refuses tensors that share memory, as all views of one flat parameter do.
-            kept[name] = plain[name].detach().cpu().clone(memory_format=torch.contiguous_format)
+            kept[name] = _copy(
+                plain[name]
+            )  # safetensors refuses tensors that share memory, as all views of one flat parameter do
     too_large = {name: tensor.nbytes for name, tensor in plain.items() if name not in kept}
     notes = []
     if too_large:
@@ -90,6 +90,22 @@ def unpack_arrays(data: bytes) -> dict[str, "NDArray[Any]"]:
         elif info["dtype"] in _DTYPES:
             arrays[name] = np.frombuffer(info["data"], dtype=_DTYPES[info["dtype"]]).reshape(info["shape"])
     return arrays
+
+
+def _copy(tensor: "Tensor") -> "Tensor":
+    """In row order, made by NumPy.
+
+    PyTorch would start threads to help the one that writes. With more of them than cores, OpenMP lets those of the program sleep
+    between any two operations instead of waiting for the next, and each step of a small model takes up to twice as long.
+    """
+    import torch
+
+    plain = tensor.detach().cpu().resolve_neg()
+    try:
+        return torch.from_numpy(plain.numpy().copy())
+    except TypeError:  # a type that NumPy lacks, as bfloat16
+        words = plain.view({1: torch.uint8, 2: torch.int16}[plain.element_size()])
+        return torch.from_numpy(words.numpy().copy()).view(plain.dtype)
 
 
 def _rank(name: str) -> int:

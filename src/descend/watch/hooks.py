@@ -19,7 +19,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from descend.watch import aside, reads, wrappers, written
+from descend.watch import aside, quick, reads, wrappers, written
 from descend.watch.detail import optimizer_parameters
 from descend.watch.hooked import Replacement
 from descend.watch.uncompiled import something_is_compiled
@@ -50,12 +50,12 @@ class Hooks:
         if something_is_compiled():
             observer.compiler_used()
         os.register_at_fork(after_in_child=_switch_off(weakref.ref(observer)))
-        wrappers._watching.append(observer)  # noqa: SLF001 - one room, two files
+        quick.tell_calls(observer, wanted=True)
         graph = wrappers.gradient_call
         self._always = [
-            self._wrapped(torch.autograd, "backward", wrappers.backward),
+            self._wrapped(torch.autograd, "backward", quick.backward),
             self._wrapped(torch.autograd, "grad", graph(wrappers.of_grad, returned=True)),
-            self._wrapped(_BaseDataLoaderIter, "__next__", wrappers.next),
+            self._wrapped(_BaseDataLoaderIter, "__next__", quick.next),
             self._wrapped(DataLoader, "__iter__", wrappers.iter),
             self._wrapped(torch, "compile", wrappers.compile),
             self._wrapped(builtins, "print", written.printing),
@@ -69,13 +69,13 @@ class Hooks:
             self._wrapped(torch.Tensor, "backward", graph(wrappers.of_method, returned=False)),
             self._wrapped(nn.Module, "zero_grad", wrappers.zero_grad(wrappers.module_parameters)),
             self._wrapped(Optimizer, "zero_grad", wrappers.zero_grad(optimizer_parameters)),
-            Replacement(nn.Module, "__call__", wrappers.call),
+            Replacement(nn.Module, "__call__", quick.call),
         ]
         self._readers = [self._wrapped(owner, name, reads.reading(how)) for owner, name, how in reads.READERS]
         for replacement in self._always:
             replacement.put()
         self._output.start()
-        self._post = register_optimizer_step_post_hook(wrappers.update_ends(observer))
+        self._post = register_optimizer_step_post_hook(quick.update_ends(observer))
         self.look_closely(True)
 
     def look_closely(self, close: bool) -> None:
@@ -117,10 +117,10 @@ class Hooks:
 
     def watch_root(self, kind: type[nn.Module]) -> None:
         """Calls of this class of modules are seen at every step."""
-        if kind not in self._roots and kind.__call__ in (wrappers.call, wrappers._plain_call):  # noqa: SLF001
-            replacement = self._roots[kind] = Replacement(kind, "__call__", wrappers.call)
+        if kind not in self._roots and kind.__call__ in (quick.call, quick._plain_call):  # noqa: SLF001
+            replacement = self._roots[kind] = Replacement(kind, "__call__", quick.call)
             replacement.was_own = False
-            setattr(kind, "__call__", wrappers.call)  # noqa: B010 - a method cannot be assigned to, mypy says
+            setattr(kind, "__call__", quick.call)  # noqa: B010 - a method cannot be assigned to, mypy says
 
     def remove(self) -> None:
         """Put everything back, except where the program has put something of its own over ours."""
@@ -132,8 +132,7 @@ class Hooks:
         self._always, self._at_samples, self._readers, self._roots = [], [], [], {}
         if self._post is not None:
             self._post.remove()
-        if self.observer in wrappers._watching:  # noqa: SLF001
-            wrappers._watching.remove(self.observer)  # noqa: SLF001
+        quick.tell_calls(self.observer, wanted=False)
 
     def _wrapped(self, owner: Any, name: str, make: Callable[["Observer", Any], Any]) -> Replacement:
         return Replacement(owner, name, make(self.observer, getattr(owner, name)))

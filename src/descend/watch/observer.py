@@ -44,6 +44,7 @@ from descend.watch.uncompiled import leave_uncompiled
 _MOST_STEPS = 4096  # that are told at once
 _EPOCH = operator.itemgetter(4)
 _BLIND = 1_000_000  # as if inside that many calls
+_NO_ROWS = -1  # of a step that has none, as far as is known
 _LOOKS = 3  # of one line that are told
 
 
@@ -104,11 +105,12 @@ class Observer(Counted):
         self.broken = False  # a loss was no finite number
         self.spent = 0.0  # measured at steps that nobody looked at, and in loops without autograd
         self._began = clock()
-        self.last_flush = self._began
+        self.flush_at = self._began + FLUSH
         self.sparing_until = self._began  # by the clock: until then watching will have cost too much for another look
         self.done: list[
             tuple[Any, float, float, int, int]
         ] = []  # loss, rate, seconds, rows, epoch of steps not told yet
+        self._last_rows = 0
 
     @property
     def cost_seconds(self) -> float:
@@ -120,7 +122,7 @@ class Observer(Counted):
         seconds = (self._clock() - self._began) / max(1, self.backward_calls)
         return self._pace * quick_cost(
             module=self.hooks.has_roots,
-            optimizer=any(one.optimizer is not None for one in self.trackers),
+            optimizer=any(one.known_optimizers for one in self.trackers),
             loader=any(one.loader is not None for one in self.trackers),
             step_seconds=seconds,
         )
@@ -137,7 +139,8 @@ class Observer(Counted):
 
     def start(self) -> None:
         """Install the hooks. The calling thread is the one whose operations are recorded."""
-        self._began = self.last_flush = self._clock()
+        self._began = self._clock()
+        self.flush_at = self._began + FLUSH
         self.active = True
         self.local = Local(self)
         self.hooks.install()
@@ -168,7 +171,7 @@ class Observer(Counted):
 
         Both are empty where nobody looked at the step.
         """
-        step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, 0, self._clock())
+        step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, _NO_ROWS, self._clock())
         if parameters:
             self.names.adopt(parameters)
             if new := self.names.tell(parameters.values()):
@@ -207,7 +210,7 @@ class Observer(Counted):
         with self.lock:
             self.step += 1
             self.done.append((loss, rate, seconds, rows, epoch))
-            if at - self.last_flush > FLUSH or len(self.done) >= _MOST_STEPS:
+            if at > self.flush_at or len(self.done) >= _MOST_STEPS:
                 self.flush()
             return self.step
 
@@ -249,9 +252,17 @@ class Observer(Counted):
                 first = self.step - len(done) + 1
                 for epoch, steps in itertools.groupby(done, key=_EPOCH):
                     losses, rates, seconds, rows, _ = (list(column) for column in zip(*steps, strict=True))
-                    self.emit(StepsDone(first, epoch, _numbers(losses), rates, seconds, rows))
+                    self.emit(StepsDone(first, epoch, _numbers(losses), rates, seconds, self._rows_of(rows)))
                     first += len(losses)
-            self.last_flush = self._clock()
+            self.flush_at = self._clock() + FLUSH
+
+    def _rows_of(self, rows: list[int]) -> list[int]:
+        """Where it is not known how many a batch had, as many as the one before."""
+        told = []
+        for number in rows:
+            self._last_rows = number or self._last_rows
+            told.append(max(number or self._last_rows, 0))
+        return told
 
     def tell_detail(
         self,

@@ -1,137 +1,285 @@
-"""The quick ways through a step that nobody looks at, which are nearly all steps of a long run.
+"""The functions around PyTorch's own that run at every step, each with a quick way for steps that nobody looks at.
 
-Each does the whole of what its slow counterpart would, or nothing and says so. They are written without calls, because a call
-costs more than what most of these lines do; those of a module's call and of an optimizer's end stand in the wrappers themselves.
+Those are nearly all steps of a long run. A quick way does the whole of what its slow counterpart would, or nothing. They are written
+without calls of ours, because between PyTorch's own work a call, and even a line, costs ten times what it does in a loop.
 """
 
+import functools
+import inspect
+import sys
 import time
-from types import FrameType
-from typing import Any
+from collections.abc import Callable
+from threading import get_ident
+from types import CodeType, FrameType
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.compiler import is_dynamo_compiling
+from torch.optim import Optimizer
 
 from descend.watch.backward import Backward
 from descend.watch.batches import rows_in
-from descend.watch.steps import FLUSH, LEARNED, Steps, may_tell_epochs
+from descend.watch.steps import LEARNED, may_tell_epochs
+from descend.watch.wrappers import gradient_call, of_backward
 
+if TYPE_CHECKING:
+    from descend.watch.calm import Calm
+    from descend.watch.observer import Observer
+
+_plain_call = nn.Module.__call__
+_OF_BACKWARD = ("tensors", "grad_tensors", "retain_graph", "create_graph", "grad_variables", "inputs")
+_MOST_PASSES = 15  # that are noted, of one step that nobody looks at
+_getframe = sys._getframe
 _clock = time.perf_counter
 _item = torch._C.TensorBase.item
-_functions = torch._C._len_torch_function_stack  # noqa: SLF001
+_size = torch._C.TensorBase.size
+_functions = torch._C._len_torch_function_stack  # noqa: SLF001 - no public name
 _dispatches = torch._C._len_torch_dispatch_stack  # noqa: SLF001
+_gradients_on = torch.is_grad_enabled
+_OBSERVERS: list["Observer"] = []  # that are on
+_watching: "Observer | None" = None  # the last of them
 
 
-class QuickSteps(Steps):
-    """Steps of one thread, taken quickly while it is calm."""
+def tell_calls(observer: "Observer", *, wanted: bool) -> None:
+    """Let :func:`call` tell this observer, or no more; of several, the last one that wanted it is told."""
+    global _watching  # noqa: PLW0603 - the quickest way to it
+    _OBSERVERS[:] = [one for one in _OBSERVERS if one is not observer]
+    if wanted:
+        _OBSERVERS.append(observer)
+    _watching = _OBSERVERS[-1] if _OBSERVERS else None
 
-    def data_begins_quickly(self) -> bool:
-        """``data_begins`` of a step that nobody looks at; an update by hand that has come is noticed."""
-        if not self.calm or self.quick_passes or self.started is None or self.passes.waiting or _functions():
-            return False
-        pending = self.pending
-        if pending and pending[-1].site.way != "optimizer":
-            one = pending[0]
-            witness = one.witness
-            moved = witness is not None and witness._version != one.version
-            if len(pending) > 1 or not moved or not self.close_quickly(_clock(), one.site.rate):
-                return False
-        self.plain = False
-        return True
 
-    def data_ends_quickly(self, batch: Any, iterator: Any) -> bool:
-        """``data_ends`` of a step that nobody looks at, where the batch comes from the same iterator as the one before."""
-        loader = self.loader
-        if not self.calm or loader is None or loader.iterator() is not iterator or _functions():
-            return False
-        self.rows = rows_in(batch)
-        return True
+def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: C901 - calls would cost more
+    """``Module.__call__`` while somebody watches.
 
-    def quick_backward(self, tensors: Any, frame: FrameType) -> Backward | None:  # noqa: C901, PLR0912 - calls would cost more
-        """A backward pass of a line that is known, in a step that nobody looks at: what nearly all passes of a long run are.
+    A function of this file, not of an observer: a user's class that carries it can still be sent to another process.
+    """
+    observer = _watching
+    if is_dynamo_compiling() or observer is None:
+        return _plain_call(self, *args, **kwargs)
+    calm = observer.alone
+    if calm is None or calm.thread != get_ident():
+        calm = observer.tracker()
+        if calm is None:
+            return _plain_call(self, *args, **kwargs)
+    if calm.calm and not calm.depth and _gradients_on() and not _functions():
+        passes = calm.quick_passes
+        if calm.plain:
+            calm.plain = False
+            if args:
+                first = args[0]
+                if type(first) is Tensor and first.ndim:
+                    calm.rows = _size(first, 0)
+        if not passes or len(passes) < _MOST_PASSES:
+            # One of a few with a graph, in a step that nobody looks at: only that it was is noted.
+            passes.append((self, self.training))
+            calm.depth = 1
+            try:
+                return _plain_call(self, *args, **kwargs)
+            finally:
+                calm.depth -= 1
+    tracker: Any = calm
+    if tracker.depth:
+        detail = tracker.detail
+        if detail is None:
+            return _plain_call(self, *args, **kwargs)
+        output = _plain_call(self, *args, **kwargs)
+        detail.module_called(self, output)
+        return output
+    try:
+        frame = _getframe(1)
+        one = tracker.call_begins(self, frame)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+        observer.give_up(error)
+        return _plain_call(self, *args, **kwargs)
+    tracker.depth += 1
+    try:
+        output = _plain_call(self, *args, **kwargs)
+    finally:
+        tracker.depth -= 1
+    try:
+        tracker.call_ends(one, self, args or tuple(kwargs.values()), output, frame)
+    except Exception as error:  # noqa: BLE001
+        observer.give_up(error)
+    return output
 
-        None where anything is out of the ordinary, and nothing has been done then.
-        """
-        code = frame.f_code
-        site = self.line
-        if site is None or code is not self.line_code or frame.f_lasti != self.line_at:
-            site = self.sites.get((id(code), frame.f_lasti))
-            if site is None or site.seen <= LEARNED:
-                return None
-            self.line, self.line_code, self.line_at = site, code, frame.f_lasti
-            self.line_tells_epochs = may_tell_epochs(code)
-        if type(tensors) is not Tensor or _functions() or _dispatches():
-            return None
-        pending = self.pending
-        witness, version = None, 0
-        if site.way == "version":
-            last = pending[0] if len(pending) == 1 else None
-            if last is None or last.site is not site:
-                return None
-            witness = last.witness
-            if witness is None:
-                return None
-            version = witness._version
-            if version == last.version:
-                return None
-        elif site.way != "optimizer":
-            return None
-        if self.scaled is not None and self.scaled[0] is tensors:
-            tensors = self.scaled[1]
+
+def backward(  # noqa: C901, PLR0915 - calls would cost more
+    observer: "Observer", original: Callable[..., Any]
+) -> Callable[..., Any]:
+    """``torch.autograd.backward``, which every backward pass of a loop goes through."""
+    local = observer.local
+    assert local is not None
+    slow = gradient_call(of_backward, returned=False)(observer, original)
+    if tuple(inspect.signature(original).parameters) != _OF_BACKWARD:
+        return slow  # the program's own in its place
+    method = torch.Tensor.backward.__code__
+
+    @functools.wraps(original)
+    def run(  # noqa: C901, PLR0912, PLR0915 - calls would cost more
+        # Its parameters by name: gathering them, and handing them on, would take longer than all else here.
+        tensors: Any,
+        grad_tensors: Any = None,
+        retain_graph: Any = None,
+        create_graph: Any = False,
+        grad_variables: Any = None,
+        inputs: Any = None,
+    ) -> Any:
+        calm = observer.alone
+        if calm is None or calm.thread != get_ident():
+            calm = local.tracker
+        if calm.depth:
+            return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+        site = None
         try:
-            loss = _item(tensors) if tensors.is_cpu else self.loss_of(tensors, None)
-        except RuntimeError:  # more than one number
+            if (
+                calm.calm
+                and type(tensors) is Tensor
+                and grad_tensors is None
+                and grad_variables is None
+                and not is_dynamo_compiling()
+                and not _functions()
+                and not _dispatches()
+            ):
+                frame = _getframe(calm.line_up)
+                if frame.f_lasti != calm.line_at or frame.f_code is not calm.line_code:
+                    frame = _learn_line(calm, _getframe(1), method)
+                site = calm.line
+                if site is not None:
+                    told = tensors if calm.scaled is None or calm.scaled[0] is not tensors else calm.scaled[1]
+                    if told.is_cpu:
+                        loss: Any = _item(told)
+                        if loss - loss and not observer.broken:
+                            site = None  # the first that is no finite number: where it came from is looked for
+                    else:
+                        loss = local.tracker.loss_of(told, None)
+                if site is not None:
+                    if site.way == "optimizer":
+                        if calm.waits is not None:
+                            calm.pending  # noqa: B018 - of several before one update, the earlier ones are kept in a list
+                    elif not calm.begins_by_hand(site):
+                        site = None
+                if site is not None:
+                    calm.scaled = None
+                    if calm.line_tells_epochs and calm.loader is None:
+                        local.tracker.count_epochs(frame)
+                    observer.backward_calls += 1
+                    calm.quick_passes.clear()
+        except (RuntimeError, ValueError):  # the loss is more than one number; nobody is so far up
+            site = None
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+            observer.give_up(error)
+            site = None
+        if site is None:
+            return slow(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+        calm.depth = 1
+        try:
+            original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
+        finally:
+            calm.depth -= 1
+        if site.way != "optimizer" and not calm.reached():  # the loop has made new parameters
+            try:
+                one = Backward(loss, site, witness=calm.witness, version=calm.version)
+                one.gradient, one.gradient_version = calm.gradient, calm.gradient_version
+                local.tracker.after_backward(one, tensors, inputs, None, frame)
+            except Exception as error:  # noqa: BLE001
+                observer.give_up(error)
             return None
-        if type(loss) is float and loss - loss != 0 and not self.observer.broken:
-            return None  # the first that is no finite number: where it came from is looked for
-        if witness is not None and not self.close_quickly(_clock(), site.rate):
-            return None
-        if self.line_tells_epochs and self.loader is None:
-            self.count_epochs(frame)
-        self.observer.backward_calls += 1
-        self.quick_passes.clear()
-        one = self.spare
-        if one is None or pending or one.witness is not witness:
-            one = self.spare = Backward(loss, site)
-        else:  # the last step's, which nobody needs any more
-            one.loss = loss
-            one.site = site
-        if witness is not None:
-            one.witness = witness
-            one.version = version
-            one.gradient = gradient = witness.grad
-            if gradient is not None:
-                one.gradient_version = gradient._version
-        return one
+        calm.loss = loss
+        calm.waits = site
+        return None
 
-    def close_quickly(self, at: float, rate: float) -> bool:
-        """``close`` for a step of one backward pass that nobody looked at, when nothing is due after it; else nothing is done."""
-        observer = self.observer
-        loader = self.loader
-        started = self.started
-        if not self.calm or started is None:
-            return False
-        if observer.step + 3 >= self.next_candidate:
-            self.next_candidate = observer.heeded(self.next_candidate, at)
-            if observer.step + 3 >= self.next_candidate:
-                return False
-        if loader is not None and not loader.trained:
-            return False
-        self.rate = rate
-        rows = self.rows
-        if rows:
-            self.last_rows = rows
-            self.rows = 0
-        done = (self.pending.pop().loss, rate, at - started, rows or self.last_rows, self.epoch)
-        if observer.threaded:
-            with observer.lock:
-                observer.step += 1
-                observer.done.append(done)
-        else:
-            observer.step += 1
-            observer.done.append(done)
-        if at - observer.last_flush > FLUSH:
-            observer.flush()
-        self.plain = True
-        self.scaled = None
-        self.started = at
-        return True
+    return run
+
+
+def _learn_line(calm: "Calm", frame: FrameType, method: CodeType) -> FrameType:
+    """Where a backward pass is run, if it has been often enough to know how parameters are updated after it. Gives its frame."""
+    up = 1
+    if frame.f_code is method and frame.f_back is not None:
+        frame, up = frame.f_back, 2
+    code = frame.f_code
+    site = calm.sites.get((id(code), frame.f_lasti))
+    if site is None or site.seen <= LEARNED:
+        calm.line = calm.line_code = None
+    else:
+        calm.line, calm.line_code, calm.line_at, calm.line_up = site, code, frame.f_lasti, up
+        calm.line_tells_epochs = may_tell_epochs(code)
+    return frame
+
+
+def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
+    """``next`` of a loader's iterator: the data phase."""
+    local = observer.local
+    assert local is not None
+
+    @functools.wraps(original)
+    def __next__(self: Any) -> Any:  # noqa: N807
+        calm = observer.alone
+        if calm is None or calm.thread != get_ident():
+            calm = local.tracker
+        if calm.depth:
+            return original(self)
+        quickly = calm.calm and not calm.quick_passes and not calm.waiting and not _functions()
+        try:
+            if quickly:
+                site = calm.waits
+                if site is None:
+                    quickly = not calm._pending or calm._pending[-1].site.way == "optimizer"  # noqa: SLF001
+                elif site.way != "optimizer":
+                    quickly = calm.has_moved() and calm.close_quickly(_clock(), site.rate)
+            if quickly:
+                calm.plain = False
+            else:
+                local.tracker.data_begins(_getframe(1))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+            observer.give_up(error)
+        calm.depth += 1
+        try:
+            batch = original(self)
+        finally:
+            calm.depth -= 1
+            if not quickly:
+                observer.safely(local.tracker.data_over)
+        try:
+            loader = calm.loader
+            if calm.calm and loader is not None and loader.iterator() is self and not _functions():
+                first = batch[0] if type(batch) is list and batch else None
+                calm.rows = _size(first, 0) if type(first) is Tensor and first.ndim else rows_in(batch)
+            else:
+                local.tracker.data_ends(batch, observer.passes_of_loaders.get(self), _getframe(1))
+        except Exception as error:  # noqa: BLE001
+            observer.give_up(error)
+        return batch
+
+    return __next__
+
+
+def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
+    """Called after any optimizer's step."""
+    local = observer.local
+    assert local is not None
+
+    def update_ends(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
+        calm = observer.alone
+        if calm is None or calm.thread != get_ident():
+            calm = local.tracker
+        if calm.depth:
+            return
+        try:
+            site = calm.waits
+            if (
+                site is not None
+                and calm.calm
+                and site.way == "optimizer"
+                and id(optimizer) in calm.known_optimizers
+                and not calm._pending  # noqa: SLF001
+            ):
+                rate = optimizer.param_groups[0]["lr"]
+                if type(rate) is float and calm.close_quickly(_clock(), rate):
+                    return
+            local.tracker.update_ends(optimizer, _getframe(1))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+            observer.give_up(error)
+
+    return update_ends

@@ -46,10 +46,10 @@ class Steps(Calm):
         self.passes = Passes(observer.names, observer.evaluated)
         self.waiting = self.passes.waiting
         self.detail: Detail | None = None
+        self.rate = math.nan
         self.learning = 0  # steps that are still to be looked at, because something new was seen
         self.last_loss: float | Tensor = math.nan
         self.optimizers: dict[int, Optimizer] = {}  # that have stepped in this step
-        self.known_optimizers: set[int] = set()
         self.marks = Marks(self)
         self._epoch_variable: object = None
         self._recording = False
@@ -94,7 +94,7 @@ class Steps(Calm):
             self.look(one)
         self.close(_clock(), replaced)
 
-    def close(self, at: float, replaced: dict[int, Tensor | None] | None = None) -> None:  # noqa: C901 - at every step
+    def close(self, at: float, replaced: dict[int, Tensor | None] | None = None) -> None:
         """The step is over."""
         observer = self.observer
         pending, detail, optimizers = self.pending, self.detail, self.optimizers
@@ -112,15 +112,13 @@ class Steps(Calm):
         whole = seconds
         if detail is not None:
             seconds = max(0.0, seconds - detail.cost)
-        if self.rows:
-            self.last_rows = self.rows
-            self.rows = 0
         loader = self.loader
         if loader is not None and not loader.trained:
             loader.trained = True
             self.epoch += 1
             observer.tell("pass_trained", loader.loader() if loader.loader is not None else None, observer.step + 1)
-        step = observer.count(self.epoch, loss, self.rate, seconds, self.last_rows, at)
+        step = observer.count(self.epoch, loss, self.rate, seconds, self.rows, at)
+        self.rows = 0
         self.pending = []
         self.updated = self.optimizing = False
         self.plain = True
@@ -233,6 +231,7 @@ class Steps(Calm):
             nothing_seen = self.detail is None and self.started is None
             if not (nothing_seen and self._nothing_to_prepare(step + 1)):
                 self.detail = self.started = None
+                self.calm = False
                 self.prepare(after=step)
 
     def new_detail(self, started: float | None, *, late: bool = False) -> None:

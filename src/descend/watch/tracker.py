@@ -1,6 +1,7 @@
 """What the hooks of one thread tell: batches, forward and backward passes, updates, zeroed gradients."""
 
 import time
+import weakref
 from collections.abc import Callable
 from math import isfinite
 from types import FrameType
@@ -16,15 +17,14 @@ from descend.watch.function_mode import tap
 from descend.watch.graph import has_graph, leaves_of, tensors_of
 from descend.watch.passes import Pass
 from descend.watch.places import NOWHERE
-from descend.watch.quick import QuickSteps
 from descend.watch.quiet import hidden
-from descend.watch.steps import LEARNED
+from descend.watch.steps import LEARNED, Steps
 
 _clock = time.perf_counter
 _item = torch._C.TensorBase.item
 
 
-class Tracker(QuickSteps):
+class Tracker(Steps):
     """One thread as its hooks see it. ``Steps`` decides what it all adds up to."""
 
     @hidden
@@ -54,6 +54,8 @@ class Tracker(QuickSteps):
     def data_ends(self, batch: Any, loader: LoaderPass | None, frame: FrameType | None) -> None:
         self.rows = rows_in(batch)
         self.loader = loader or self.loader
+        if self.loader is not None and not self.loader.trained:
+            self.calm = False  # the end of this step begins an epoch
         detail = self.detail
         if detail is not None:
             detail.timeline.ends(_clock(), "data", self.observer.places.place(frame), "data")
@@ -279,12 +281,11 @@ class Tracker(QuickSteps):
         self.optimizing = False
         if not pending:
             return
-        self.optimizer = optimizer
         rate = optimizer.param_groups[0]["lr"]
         self.rate = rate if type(rate) is float else float(rate)
         self.optimizers[id(optimizer)] = optimizer
         if id(optimizer) not in self.known_optimizers:
-            self.known_optimizers.add(id(optimizer))
+            self._know(optimizer)
             self.calm = False
             self.learning = LEARNED  # the names of its parameters are not known: the next steps are looked at
         if self.detail is None:
@@ -317,6 +318,11 @@ class Tracker(QuickSteps):
     def zero_ends(self, frame: FrameType | None) -> None:
         if self.detail is not None:
             self.detail.timeline.ends(_clock(), "zero", self.observer.places.place(frame))
+
+    def _know(self, optimizer: Optimizer) -> None:
+        """Until it is gone, and another one may stand at its place in memory."""
+        known, key = self.known_optimizers, id(optimizer)
+        known[key] = weakref.ref(optimizer, lambda _: known.pop(key, None))
 
     def _hear_nothing(self) -> None:
         """Take the function modes off for a while, as hearing takes time."""

@@ -10,7 +10,7 @@ from typing import Any
 _ROOMS = ("descend.watch", "descend.record")
 _PASS_ON = {
     f"descend.watch.{name}"
-    for name in ("aside", "fast", "fast_datasets", "function_mode", "hooks", "reads", "wrappers", "written")
+    for name in ("aside", "fast", "fast_datasets", "function_mode", "hooks", "quick", "reads", "wrappers", "written")
 }
 
 

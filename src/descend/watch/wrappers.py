@@ -1,14 +1,10 @@
 """The thin functions that stand around PyTorch's own. Each passes everything through and tells the tracker of its thread."""
 
 import functools
-import inspect
 import sys
-import time
 from collections.abc import Callable
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
@@ -17,14 +13,6 @@ if TYPE_CHECKING:
     from descend.watch.observer import Observer
 
 _getframe = sys._getframe
-_plain_call = nn.Module.__call__
-_OF_BACKWARD = ("tensors", "grad_tensors", "retain_graph", "create_graph", "grad_variables", "inputs")
-_MOST_PASSES = 15  # that are noted, of one step that nobody looks at
-_clock = time.perf_counter
-_size = torch._C.TensorBase.size
-_functions = torch._C._len_torch_function_stack  # noqa: SLF001 - no public name
-_gradients_on = torch.is_grad_enabled
-_watching: list["Observer"] = []  # that are on, the innermost last
 
 
 def gradient_call(
@@ -66,54 +54,6 @@ def gradient_call(
     return make
 
 
-def backward(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
-    """``torch.autograd.backward``, which every backward pass of a loop goes through: the quick way where there is one."""
-    local = observer.local
-    assert local is not None
-    slow = gradient_call(of_backward, returned=False)(observer, original)
-    if tuple(inspect.signature(original).parameters) != _OF_BACKWARD:
-        return slow  # the program's own in its place
-    method = torch.Tensor.backward.__code__
-
-    @functools.wraps(original)
-    def run(  # its parameters by name: gathering them, and handing them on, would take longer than all else here
-        tensors: Any,
-        grad_tensors: Any = None,
-        retain_graph: Any = None,
-        create_graph: Any = False,
-        grad_variables: Any = None,
-        inputs: Any = None,
-    ) -> Any:
-        tracker = observer.alone
-        if tracker is None or tracker.thread != get_ident():
-            tracker = local.tracker
-        if tracker.depth:
-            return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
-        if tracker.calm and grad_tensors is None and grad_variables is None and not is_dynamo_compiling():
-            frame = _getframe(1)
-            if frame.f_code is method and frame.f_back is not None:
-                frame = frame.f_back
-            try:
-                one = tracker.quick_backward(tensors, frame)
-            except Exception as error:  # noqa: BLE001
-                observer.give_up(error)
-                return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
-            if one is not None:
-                tracker.depth += 1
-                try:
-                    original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
-                finally:
-                    tracker.depth -= 1
-                if one.witness is None or one.reached_witness():
-                    tracker.pending.append(one)
-                else:
-                    tracker.after_backward(one, tensors, inputs, None, frame)
-                return None
-        return slow(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
-
-    return run
-
-
 def of_method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
     """``tensor.backward(gradient, retain_graph, create_graph, inputs)``"""
     weights = args[1] if len(args) > 1 else kwargs.get("gradient")
@@ -132,59 +72,6 @@ def of_grad(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, An
     outputs = args[0] if args else kwargs["outputs"]
     weights = args[2] if len(args) > 2 else kwargs.get("grad_outputs")
     return outputs, weights, args[1] if len(args) > 1 else kwargs["inputs"]
-
-
-def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    """``Module.__call__`` while somebody watches.
-
-    A function of this file, not of an observer: a user's class that carries it can still be sent to another process.
-    """
-    if is_dynamo_compiling() or not _watching:
-        return _plain_call(self, *args, **kwargs)
-    observer = _watching[-1]
-    tracker = observer.alone
-    if tracker is None or tracker.thread != get_ident():
-        tracker = observer.tracker()
-        if tracker is None:
-            return _plain_call(self, *args, **kwargs)
-    if tracker.calm and not tracker.depth:
-        passes = tracker.quick_passes
-        if len(passes) <= _MOST_PASSES and _gradients_on() and not _functions():
-            # One of a few with a graph, in a step that nobody looks at: only that it was is noted.
-            passes.append((self, self.training))
-            tracker.plain = False
-            if args and not tracker.rows and tracker.loader is None:
-                first = args[0]
-                if isinstance(first, Tensor) and first.ndim:
-                    tracker.rows = _size(first, 0)
-            tracker.depth += 1
-            try:
-                return _plain_call(self, *args, **kwargs)
-            finally:
-                tracker.depth -= 1
-    if tracker.depth:
-        detail = tracker.detail
-        if detail is None:
-            return _plain_call(self, *args, **kwargs)
-        output = _plain_call(self, *args, **kwargs)
-        detail.module_called(self, output)
-        return output
-    try:
-        frame = _getframe(1)
-        one = tracker.call_begins(self, frame)
-    except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
-        observer.give_up(error)
-        return _plain_call(self, *args, **kwargs)
-    tracker.depth += 1
-    try:
-        output = _plain_call(self, *args, **kwargs)
-    finally:
-        tracker.depth -= 1
-    try:
-        tracker.call_ends(one, self, args or tuple(kwargs.values()), output, frame)
-    except Exception as error:  # noqa: BLE001
-        observer.give_up(error)
-    return output
 
 
 def zero_grad(parameters_of: Callable[[Any], list[Tensor]]) -> Callable[..., Callable[..., Any]]:
@@ -216,42 +103,6 @@ def zero_grad(parameters_of: Callable[[Any], list[Tensor]]) -> Callable[..., Cal
 def module_parameters(module: nn.Module) -> list[Tensor]:
     """Every parameter of a module."""
     return list(module.parameters())
-
-
-def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
-    """``next`` of a loader's iterator: the data phase."""
-    local = observer.local
-    assert local is not None
-
-    @functools.wraps(original)
-    def __next__(self: Any) -> Any:  # noqa: N807
-        tracker = observer.alone
-        if tracker is None or tracker.thread != get_ident():
-            tracker = local.tracker
-        if tracker.depth:
-            return original(self)
-        quickly = True
-        try:
-            quickly = tracker.data_begins_quickly()
-            if not quickly:
-                tracker.data_begins(_getframe(1))
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
-            observer.give_up(error)
-        tracker.depth += 1
-        try:
-            batch = original(self)
-        finally:
-            tracker.depth -= 1
-            if not quickly:
-                observer.safely(tracker.data_over)
-        try:
-            if not tracker.data_ends_quickly(batch, self):
-                tracker.data_ends(batch, observer.passes_of_loaders.get(self), _getframe(1))
-        except Exception as error:  # noqa: BLE001
-            observer.give_up(error)
-        return batch
-
-    return __next__
 
 
 def iter(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
@@ -321,28 +172,3 @@ def update_begins(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]
             observer.give_up(error)
 
     return update_begins
-
-
-def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
-    """Called after any optimizer's step."""
-    local = observer.local
-    assert local is not None
-
-    def update_ends(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        tracker = observer.alone
-        if tracker is None or tracker.thread != get_ident():
-            tracker = local.tracker
-        if tracker.depth:
-            return
-        try:
-            if tracker.calm and (optimizer is tracker.optimizer or id(optimizer) in tracker.known_optimizers):
-                pending = tracker.pending
-                if len(pending) == 1 and pending[0].site.way == "optimizer":
-                    rate = optimizer.param_groups[0]["lr"]
-                    if type(rate) is float and tracker.close_quickly(_clock(), rate):
-                        return
-            tracker.update_ends(optimizer, _getframe(1))
-        except Exception as error:  # noqa: BLE001
-            observer.give_up(error)
-
-    return update_ends
