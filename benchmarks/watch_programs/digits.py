@@ -1,4 +1,4 @@
-"""MNIST with two layers, an epoch as tutorials write it: torchvision makes each picture a tensor, a DataLoader shuffles them."""
+"""MNIST with two layers as tutorials write it: torchvision makes each picture a tensor, a DataLoader shuffles them; all cores."""
 
 import itertools
 
@@ -21,7 +21,6 @@ class Network(nn.Module):
         return self.fc2(torch.relu(self.fc1(x.view(-1, 784))))
 
 
-torch.set_num_threads(1)
 torch.manual_seed(0)
 loader = DataLoader(training_pictures(), batch_size=64, shuffle=True)
 model = Network()
@@ -29,11 +28,12 @@ criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
 
 stopwatch = Stopwatch()
-for images, labels in itertools.islice(loader, steps(938)):
-    optimizer.zero_grad()
-    loss = criterion(model(images), labels)
-    loss.backward()
-    optimizer.step()
-    stopwatch.step_is_over()
+for _ in range(3):
+    for images, labels in itertools.islice(loader, steps(938)):
+        optimizer.zero_grad()
+        loss = criterion(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        stopwatch.step_is_over()
 
 stopwatch.tell(loss.item())

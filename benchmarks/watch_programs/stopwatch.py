@@ -21,7 +21,8 @@ class Stopwatch:
     """
 
     def __init__(self) -> None:
-        self.made = self.started = time.process_time()
+        self.made = time.perf_counter()
+        self.started = time.process_time()
         self.over: list[float] = []  # when each step was, by the clock
         self.is_over = self.over.append
 
@@ -33,9 +34,13 @@ class Stopwatch:
 
     def tell(self, score: float) -> None:
         """Print seconds a step, and those of each step after the first twenty; ``score`` is the last loss."""
-        now = time.process_time()
+        now, processor = time.perf_counter(), time.process_time()
         counted = self.over[FIRST - 1 :]
         each = [after - before for before, after in itertools.pairwise(counted)]
-        found = {"steps": len(each), "seconds": sum(each) / len(each), "processor": (now - self.started) / len(each)}
+        found = {
+            "steps": len(each),
+            "seconds": sum(each) / len(each),
+            "processor": (processor - self.started) / len(each),
+        }
         found |= {"whole": (now - self.made) / len(self.over), "score": score}
         print(json.dumps({**found, "each": each}))

@@ -53,6 +53,7 @@ class Calm:
         "observer",
         "plain",
         "quick_passes",
+        "reach",
         "rows",
         "scaled",
         "sites",
@@ -98,6 +99,7 @@ class Calm:
         self.line_tells_epochs = False  # a variable there may count them
         self.epoch = 0
         self.next_candidate = 0  # the next step that may be looked at
+        self.reach = 3  # so many steps after the last one to be counted it is prepared; 2 where an optimizer tells that a step is over
 
     @property
     def pending(self) -> list[Backward]:
@@ -169,9 +171,9 @@ class Calm:
         """
         observer = self.observer
         step = observer.step
-        if step + 3 >= self.next_candidate:
+        if step + self.reach >= self.next_candidate:
             self.next_candidate = observer.heeded(self.next_candidate, at)
-            if step + 3 >= self.next_candidate:
+            if step + self.reach >= self.next_candidate:
                 return False
         self.waits = None
         if observer.threaded:

@@ -98,6 +98,7 @@ class Steps(Calm):
         """The step is over."""
         observer = self.observer
         pending, detail, optimizers = self.pending, self.detail, self.optimizers
+        self.reach = 2 if optimizers else 3
         if optimizers:
             if len(pending) > 1:
                 pending = self._used(pending, optimizers)
@@ -170,22 +171,24 @@ class Steps(Calm):
         self.observer.tell_look(one.site)
 
     def _nothing_to_prepare(self, coming: int) -> bool:
-        """Whether neither the coming step nor the one after it is to be looked at."""
+        """Whether the coming step is not to be looked at, nor heard because the one after it is."""
         if self._recording or self.learning or self.marks.wanted:
             return False
-        if coming + 1 >= self.next_candidate:
-            share = self.observer.share
-            if is_sampled(coming, share) or is_sampled(coming + 1, share):
+        if coming + self.reach - 2 >= self.next_candidate:
+            if is_sampled(coming, self.observer.share) or self._heard_for_the_next(coming):
                 return False
-            self.next_candidate = next_candidate(coming + 1)
+            self.next_candidate = next_candidate(coming + self.reach - 2)
         return True
+
+    def _heard_for_the_next(self, coming: int) -> bool:
+        """Whether the coming step's operations are to be heard: an update by hand tells only so where the next step begins."""
+        return self.reach == 3 and is_sampled(coming + 1, self.observer.share)
 
     def prepare(self, after: int = 0) -> None:
         """Get ready for the next step, before anything of it has begun."""
         observer = self.observer
         coming = observer.step + 1
-        share = observer.share
-        sampled = is_sampled(coming, share) or self.learning > 0
+        sampled = is_sampled(coming, observer.share) or self.learning > 0
         self.detail = None
         if sampled:
             self.new_detail(self.started)
@@ -193,7 +196,7 @@ class Steps(Calm):
         self.next_candidate = next_candidate(coming)
         marks = self.marks
         marks.update_seen = False
-        marks.wanted = sampled or is_sampled(coming + 1, share)
+        marks.wanted = sampled or self._heard_for_the_next(coming)
         recorder = observer.recorder
         if recorder is not None and self.recorded and (self._recording or is_recorded(coming)):
             marks.leave()
