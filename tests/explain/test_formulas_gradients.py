@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -549,6 +549,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 @given(n=st.integers(1, 4), m=st.integers(1, 4), seed=st.integers(0, 2**20))
+@example(n=1, m=1, seed=345622)  # a weight of the positives that is nearly 1, and could nearly be one of the rows
 @settings(max_examples=8)
 def test_closed_form_is_torchs_forward_and_autograds_gradient(case, n, m, seed):
     torch.manual_seed(seed)

@@ -6,6 +6,7 @@ direction. The Hessian itself, the square of all parameters in size, is never ma
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -105,7 +106,12 @@ def _dot(a: Direction, b: Direction) -> float:
 
 
 def _length(direction: Direction) -> float:
-    return float(_dot(direction, direction) ** 0.5)
+    """By the largest part first: squares of very small numbers would vanish, and of very large ones overflow."""
+    largest = max((float(part.abs().max()) for part in direction if part.numel()), default=0.0)
+    if largest == 0 or not isfinite(largest):
+        return largest
+    scaled = tuple(part / largest for part in direction)
+    return float(largest * _dot(scaled, scaled) ** 0.5)
 
 
 def _unit(direction: Direction) -> Direction:

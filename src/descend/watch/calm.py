@@ -147,10 +147,11 @@ class Calm:
 
     def reached(self) -> bool:
         """Whether the pass that began has reached the leaf that its line's passes have reached so far."""
-        gradient = self.gradient
         witness = self.witness
         assert witness is not None
-        return witness.grad is not gradient or (gradient is not None and gradient._version != self.gradient_version)
+        before, self.gradient = self.gradient, None  # nothing of the program's is kept longer than it must be
+        gradient = witness.grad
+        return gradient is not before or (gradient is not None and gradient._version != self.gradient_version)
 
     def _adopt(self, site: Site) -> bool:
         """Let the only pass in the list be one that went the quick way."""

@@ -181,7 +181,8 @@ def backward(  # noqa: C901, PLR0915 - calls would cost more
         if site.way != "optimizer" and not calm.reached():  # the loop has made new parameters
             try:
                 one = Backward(loss, site, witness=calm.witness, version=calm.version)
-                one.gradient, one.gradient_version = calm.gradient, calm.gradient_version
+                one.gradient = gradient = one.witness.grad if one.witness is not None else None
+                one.gradient_version = gradient._version if gradient is not None else 0
                 local.tracker.after_backward(one, tensors, inputs, None, frame)
             except Exception as error:  # noqa: BLE001
                 observer.give_up(error)
