@@ -33,13 +33,16 @@ def tensors_in(batch: Any) -> list[Tensor]:
 
 
 def rows_in(batch: Any) -> int:
-    """How many examples a batch has: the length of its first tensor; 0 when it has none."""
-    if type(batch) is list or type(batch) is tuple:
-        first = batch[0] if batch else None
-        if type(first) is Tensor:
-            return _size(first, 0) if first.ndim else 1
-    found = tensors_in(batch)
-    return (found[0].shape[0] if found[0].ndim else 1) if found else 0
+    """How many examples a batch has: the length of its first tensor; 0 when it has none, or when PyTorch traces and sizes are tensors."""
+    if (type(batch) is list or type(batch) is tuple) and batch and type(batch[0]) is Tensor:
+        first = batch[0]
+    else:
+        found = tensors_in(batch)
+        if not found:
+            return 0
+        first = found[0]
+    rows = _size(first, 0) if first.ndim else 1
+    return rows if type(rows) is int else 0
 
 
 class LoaderPass:

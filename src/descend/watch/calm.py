@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from descend.watch.observer import Observer
+    from descend.watch.tracker import Tracker
 
 
+BY_OPTIMIZER, BY_HAND = 2, 3  # so many steps after the last that was counted a step is prepared; see Steps.prepare
 _clock = time.perf_counter
 
 
@@ -24,7 +26,7 @@ class Counted:
 
     __slots__ = ("alone", "backward_calls", "broken", "done", "flush_at", "lock", "sparing_until", "step", "threaded")
 
-    alone: "Calm | None"  # the tracker of the one thread that has done something so far, if there is only one
+    alone: "Tracker | None"  # the tracker of the one thread that has done something so far, if there is only one
 
 
 class Calm:
@@ -42,17 +44,18 @@ class Calm:
         "gradient",
         "gradient_version",
         "known_optimizers",
+        "last_rows",
         "line",
         "line_at",
         "line_code",
         "line_tells_epochs",
-        "line_up",
         "loader",
         "loss",
         "next_candidate",
         "observer",
         "plain",
         "quick_passes",
+        "quick_site",
         "reach",
         "rows",
         "scaled",
@@ -60,8 +63,6 @@ class Calm:
         "started",
         "thread",
         "version",
-        "waiting",
-        "waits",
         "witness",
     )
 
@@ -71,9 +72,7 @@ class Calm:
         self.calm = False  # nothing is open or looked at: the quick ways may be gone
         self.depth = 0  # above 0 inside a module, a loader or a backward pass: what happens there is a part of it
         self.plain = True  # neither a module nor a loader has been used in this step
-        self.waits: Site | None = (
-            None  # the line of the last backward pass that went the quick way and waits for its update
-        )
+        self.quick_site: Site | None = None  # where the pass ran that went the quick way and waits for its update
         self.loss: float | Tensor = math.nan  # of that pass
         self.witness: Tensor | None = (
             None  # of that pass: a leaf that is updated by hand, and its version before the update
@@ -85,55 +84,67 @@ class Calm:
         self.quick_passes: list[
             tuple[nn.Module, bool]
         ] = []  # called since the last step, and in which mode; no more is known
-        self.waiting: list[Any] = []  # passes of which more is known, and not yet of what they are a part
         self.known_optimizers: dict[int, Any] = {}  # by id, that have stepped and live
-        self.rows = 0  # of this step's batch, as far as is known
+        self.rows = self.last_rows = 0  # of this step's batch, as far as is known, and of the last that was
         self.started: float | None = None
         self.loader: LoaderPass | None = None  # the pass over a loader that the batch came from
         self.scaled: tuple[Any, Any] | None = None  # what a GradScaler returned, and what it was given
         self.sites: dict[tuple[int, int], Site] = {}
-        self.line: Site | None = None  # of the last backward pass that went the quick way, and where it stands
+        self.line: Site | None = None  # of the last backward pass, if its way is known, and where it stands
         self.line_code: CodeType | None = None
         self.line_at = 0
-        self.line_up = 1  # so far up from the wrapper of the backward pass
         self.line_tells_epochs = False  # a variable there may count them
         self.epoch = 0
         self.next_candidate = 0  # the next step that may be looked at
-        self.reach = 3  # so many steps after the last one to be counted it is prepared; 2 where an optimizer tells that a step is over
+        self.reach = BY_HAND
 
     @property
     def pending(self) -> list[Backward]:
         """The backward passes that wait for their update. One that went the quick way joins the others when they are asked for."""
-        site = self.waits
+        site = self.quick_site
         if site is not None:
-            self.waits = None
             one = Backward(self.loss, site)
             if site.way != "optimizer":
                 one.witness, one.version = self.witness, self.version
             self._pending.append(one)
+            self.forget()
         return self._pending
 
     @pending.setter
     def pending(self, passes: list[Backward]) -> None:
-        self.waits = None
+        self.forget()
         self._pending = passes
 
-    def has_moved(self) -> bool:
-        """Whether the update by hand after the pass that waits has come."""
-        witness = self.witness
-        return not self._pending and witness is not None and witness._version != self.version
+    def joins_those_that_wait(self) -> bool:
+        """Whether a backward pass whose update an optimizer makes may begin: none that waits is to be updated by hand."""
+        if self.quick_site is None and not self._pending:
+            return True
+        return self.pending[-1].site.way == "optimizer"
+
+    def forget(self) -> None:
+        """No pass that went the quick way waits: nothing of the program's is held any longer."""
+        self.quick_site = self.witness = self.gradient = None
+
+    def close_by_hand(self) -> bool:
+        """End the step of the quick pass that waits for an update by hand; False, and nothing is done, if it has not come."""
+        site, witness = self.quick_site, self.witness
+        moved = witness is not None and witness._version != self.version and not self._pending
+        self.reach = BY_HAND
+        if site is None or not moved or not self.close_quickly(_clock(), site.rate):
+            return False
+        self.forget()
+        return True
 
     def begins_by_hand(self, site: Site) -> bool:
         """A backward pass whose update comes by hand begins: the step before is ended if its update has come.
 
-        False, and nothing is done, where it is not so simple.
+        False, and nothing has ended, where it is not so simple.
         """
-        waits = self.waits is site or self._adopt(site)
-        if waits:
-            if not (self.has_moved() and self.close_quickly(_clock(), site.rate)):
-                return False
+        if self.quick_site is site or self._adopt(site):
             witness = self.witness
-        elif self.waits is None and not self._pending and site.way == "version" and site.witness is not None:
+            if not self.close_by_hand():
+                return False
+        elif self.quick_site is None and not self._pending and site.way == "version" and site.witness is not None:
             witness = site.witness()  # the step before was ended when this one's batch was asked for
         else:
             return False
@@ -147,21 +158,22 @@ class Calm:
 
     def reached(self) -> bool:
         """Whether the pass that began has reached the leaf that its line's passes have reached so far."""
-        witness = self.witness
-        assert witness is not None
-        before, self.gradient = self.gradient, None  # nothing of the program's is kept longer than it must be
+        witness, before = self.witness, self.gradient
+        self.gradient = None
+        if witness is None:
+            return False
         gradient = witness.grad
         return gradient is not before or (gradient is not None and gradient._version != self.gradient_version)
 
     def _adopt(self, site: Site) -> bool:
-        """Let the only pass in the list be one that went the quick way."""
+        """Let the only pass in the list be one that went the quick way: what else is known of it was for a step that is looked at."""
         pending = self._pending
-        if self.waits is not None or len(pending) != 1:
+        if self.quick_site is not None or len(pending) != 1:
             return False
         one = pending[0]
         if one.site is not site or site.way != "version" or one.witness is None:
             return False
-        self.loss, self.witness, self.version, self.waits = one.loss, one.witness, one.version, site
+        self.loss, self.witness, self.version, self.quick_site = one.loss, one.witness, one.version, site
         pending.clear()
         return True
 
@@ -176,16 +188,26 @@ class Calm:
             self.next_candidate = observer.heeded(self.next_candidate, at)
             if step + self.reach >= self.next_candidate:
                 return False
-        self.waits = None
+        loader = self.loader
+        if loader is not None and not loader.trained:
+            return False
+        rows = self.rows
+        if rows:
+            self.last_rows = rows
+            self.rows = 0
+        else:
+            rows = self.last_rows
+        done = (self.loss, rate, at - self.started, rows, self.epoch)  # type: ignore[operator] # it has, while it is calm
         if observer.threaded:
             with observer.lock:
                 observer.step += 1
-                observer.done.append((self.loss, rate, at - self.started, self.rows, self.epoch))  # type: ignore[operator]
+                observer.done.append(done)
         else:
             observer.step = step + 1
-            observer.done.append((self.loss, rate, at - self.started, self.rows, self.epoch))  # type: ignore[operator]
-        self.rows = 0
+            observer.done.append(done)
+        self.quick_site = None
         self.plain = True
+        self.scaled = None
         self.started = at
         if at > observer.flush_at:
             observer.flush()

@@ -44,7 +44,6 @@ from descend.watch.uncompiled import leave_uncompiled
 _MOST_STEPS = 4096  # that are told at once
 _EPOCH = operator.itemgetter(4)
 _BLIND = 1_000_000  # as if inside that many calls
-_NO_ROWS = -1  # of a step that has none, as far as is known
 _LOOKS = 3  # of one line that are told
 
 
@@ -110,7 +109,6 @@ class Observer(Counted):
         self.done: list[
             tuple[Any, float, float, int, int]
         ] = []  # loss, rate, seconds, rows, epoch of steps not told yet
-        self._last_rows = 0
 
     @property
     def cost_seconds(self) -> float:
@@ -122,7 +120,7 @@ class Observer(Counted):
         seconds = (self._clock() - self._began) / max(1, self.backward_calls)
         return self._pace * quick_cost(
             module=self.hooks.has_roots,
-            optimizer=any(one.known_optimizers for one in self.trackers),
+            optimizer=any(one.has_optimizer for one in self.trackers),
             loader=any(one.loader is not None for one in self.trackers),
             step_seconds=seconds,
         )
@@ -171,7 +169,7 @@ class Observer(Counted):
 
         Both are empty where nobody looked at the step.
         """
-        step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, _NO_ROWS, self._clock())
+        step = self.count(0, math.nan if loss is None else loss, math.nan, seconds, 0, self._clock())
         if parameters:
             self.names.adopt(parameters)
             if new := self.names.tell(parameters.values()):
@@ -252,17 +250,9 @@ class Observer(Counted):
                 first = self.step - len(done) + 1
                 for epoch, steps in itertools.groupby(done, key=_EPOCH):
                     losses, rates, seconds, rows, _ = (list(column) for column in zip(*steps, strict=True))
-                    self.emit(StepsDone(first, epoch, _numbers(losses), rates, seconds, self._rows_of(rows)))
+                    self.emit(StepsDone(first, epoch, _numbers(losses), rates, seconds, rows))
                     first += len(losses)
             self.flush_at = self._clock() + FLUSH
-
-    def _rows_of(self, rows: list[int]) -> list[int]:
-        """Where it is not known how many a batch had, as many as the one before."""
-        told = []
-        for number in rows:
-            self._last_rows = number or self._last_rows
-            told.append(max(number or self._last_rows, 0))
-        return told
 
     def tell_detail(
         self,

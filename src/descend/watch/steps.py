@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from descend.watch.backward import Backward, Site
 from descend.watch.budget import FULL, is_recorded, is_sampled, is_snapshot, next_candidate
-from descend.watch.calm import Calm
+from descend.watch.calm import BY_HAND, BY_OPTIMIZER, Calm
 from descend.watch.detail import Detail, optimizer_parameters
 from descend.watch.graph import loss_of
 from descend.watch.marks import Marks
@@ -47,6 +47,7 @@ class Steps(Calm):
         self.waiting = self.passes.waiting
         self.detail: Detail | None = None
         self.rate = math.nan
+        self.has_optimizer = False  # one has stepped
         self.learning = 0  # steps that are still to be looked at, because something new was seen
         self.last_loss: float | Tensor = math.nan
         self.optimizers: dict[int, Optimizer] = {}  # that have stepped in this step
@@ -94,11 +95,11 @@ class Steps(Calm):
             self.look(one)
         self.close(_clock(), replaced)
 
-    def close(self, at: float, replaced: dict[int, Tensor | None] | None = None) -> None:
+    def close(self, at: float, replaced: dict[int, Tensor | None] | None = None) -> None:  # noqa: C901 - at every step
         """The step is over."""
         observer = self.observer
         pending, detail, optimizers = self.pending, self.detail, self.optimizers
-        self.reach = 2 if optimizers else 3
+        self.reach = BY_OPTIMIZER if optimizers else BY_HAND
         if optimizers:
             if len(pending) > 1:
                 pending = self._used(pending, optimizers)
@@ -118,8 +119,10 @@ class Steps(Calm):
             loader.trained = True
             self.epoch += 1
             observer.tell("pass_trained", loader.loader() if loader.loader is not None else None, observer.step + 1)
-        step = observer.count(self.epoch, loss, self.rate, seconds, self.rows, at)
-        self.rows = 0
+        if self.rows:
+            self.last_rows = self.rows
+            self.rows = 0
+        step = observer.count(self.epoch, loss, self.rate, seconds, self.last_rows, at)
         self.pending = []
         self.updated = self.optimizing = False
         self.plain = True
@@ -174,15 +177,16 @@ class Steps(Calm):
         """Whether the coming step is not to be looked at, nor heard because the one after it is."""
         if self._recording or self.learning or self.marks.wanted:
             return False
-        if coming + self.reach - 2 >= self.next_candidate:
+        last = coming + self.reach - BY_OPTIMIZER
+        if last >= self.next_candidate:
             if is_sampled(coming, self.observer.share) or self._heard_for_the_next(coming):
                 return False
-            self.next_candidate = next_candidate(coming + self.reach - 2)
+            self.next_candidate = next_candidate(last)
         return True
 
     def _heard_for_the_next(self, coming: int) -> bool:
         """Whether the coming step's operations are to be heard: an update by hand tells only so where the next step begins."""
-        return self.reach == 3 and is_sampled(coming + 1, self.observer.share)
+        return self.reach == BY_HAND and is_sampled(coming + 1, self.observer.share)
 
     def prepare(self, after: int = 0) -> None:
         """Get ready for the next step, before anything of it has begun."""

@@ -54,8 +54,6 @@ class Tracker(Steps):
     def data_ends(self, batch: Any, loader: LoaderPass | None, frame: FrameType | None) -> None:
         self.rows = rows_in(batch)
         self.loader = loader or self.loader
-        if self.loader is not None and not self.loader.trained:
-            self.calm = False  # the end of this step begins an epoch
         detail = self.detail
         if detail is not None:
             detail.timeline.ends(_clock(), "data", self.observer.places.place(frame), "data")
@@ -70,6 +68,7 @@ class Tracker(Steps):
     def loader_begins(self, frame: FrameType | None) -> None:
         """A new iteration of a loader: what was being evaluated is over."""
         self.boundary()
+        self.loader = None  # even if its iterator is the one it had: that of workers which stay
         if self.quick_passes:
             self.passes_slowly(frame)
         if self.waiting or self.passes.is_open:
@@ -321,6 +320,7 @@ class Tracker(Steps):
 
     def _know(self, optimizer: Optimizer) -> None:
         """Until it is gone, and another one may stand at its place in memory."""
+        self.has_optimizer = True
         known, key = self.known_optimizers, id(optimizer)
         known[key] = weakref.ref(optimizer, lambda _: known.pop(key, None))
 
