@@ -1,5 +1,7 @@
 """The quick ways: steps that nobody looks at are told as exactly as all others. What they cost is estimated."""
 
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,7 +10,7 @@ from hypothesis import strategies as some
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from descend.record.events import Evaluation, PhaseTimes
+from descend.record.events import Evaluation, PhaseTimes, Unseen
 from descend.watch.cost import Looks, pace_of_python, quick_cost
 from descend.watch.observer import Observer
 from descend.watch.tracker import Tracker
@@ -246,22 +248,103 @@ def scaled():
     return {"losses": losses}
 
 
+def two_loaders():
+    model, losses = nn.Linear(4, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    for _ in range(2):
+        others = DataLoader(TensorDataset(torch.randn(400, 4)), batch_size=8)
+        for (x, y), (z,) in zip(DataLoader(rows_of(200), batch_size=4), others, strict=True):
+            loss = F.mse_loss(model(x), y) + 0.1 * model(z).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return {"losses": losses}
+
+
+def workers_that_stay():
+    model, losses = nn.Linear(4, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    loader = DataLoader(rows_of(120), batch_size=4, num_workers=1, persistent_workers=True)
+    for _ in range(3):
+        for x, y in loader:
+            loss = F.mse_loss(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return {"losses": losses}
+
+
+def by_hand_with_a_module():
+    model, losses = nn.Linear(4, 1), []
+    for step in range(90):
+        x = torch.randn(3 + step % 5, 4)
+        loss = F.mse_loss(model(input=x), x.sum(1, keepdim=True))
+        loss.backward()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.sub_(0.05 * parameter.grad)
+                parameter.grad = None
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
+def by_hand_and_by_an_optimizer():
+    one, other, losses = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True), []
+    optimizer = torch.optim.SGD([other], lr=0.01)
+    for _ in range(50):
+        loss = (one**2).sum()
+        loss.backward()
+        with torch.no_grad():
+            one -= 0.01 * one.grad
+            one.grad = None
+        losses.append(loss.item())
+        loss = (other**2).sum()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
+def scaled_twice():
+    weight, losses = torch.ones(2, requires_grad=True), []
+    optimizer = torch.optim.SGD([weight], lr=0.01)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    for _ in range(60):
+        loss = (weight**2).sum()
+        large = scaler.scale(loss)
+        large.backward(retain_graph=True)
+        large.backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
 @pytest.mark.parametrize(
-    "program",
+    ("program", "often"),
     [
-        accumulated,
-        by_hand_from_a_loader,
-        examined_carelessly,
-        examined_from_a_loader,
-        from_a_loader,
-        optimizers_one_after_another,
-        parameters_made_anew,
-        scaled,
-        two_lines,
-        two_optimizers,
+        (accumulated, 0.7),
+        (by_hand_and_by_an_optimizer, 0.7),
+        (by_hand_from_a_loader, 0.7),
+        (by_hand_with_a_module, 0.5),
+        (examined_carelessly, 0.7),
+        (examined_from_a_loader, 0.7),
+        (from_a_loader, 0.7),
+        (optimizers_one_after_another, 0.7),
+        (parameters_made_anew, 0.7),
+        (scaled, 0.7),
+        (scaled_twice, 0.9),  # of its steps; there are two passes in each
+        (two_lines, 0.7),
+        (two_loaders, 0.5),
+        (two_optimizers, 0.7),
+        (workers_that_stay, 0.5),
     ],
 )
-def test_the_quick_ways_tell_what_the_slow_ways_tell(watch, monkeypatch, program):
+def test_the_quick_ways_tell_what_the_slow_ways_tell(watch, monkeypatch, program, often):
     slowly = []
 
     def before_backward(tracker: Tracker, *args, **kwargs):
@@ -272,11 +355,11 @@ def test_the_quick_ways_tell_what_the_slow_ways_tell(watch, monkeypatch, program
     monkeypatch.setattr(Tracker, "before_backward", before_backward)
     monkeypatch.setattr(Observer, "share", lambda _: 0.5)
     quick = watch(program)
-    assert len(slowly) < 0.7 * len(quick.result["losses"]), "most backward passes went the quick way"
+    assert len(slowly) < often * len(quick.result["losses"]), "most backward passes went the quick way"
     monkeypatch.setattr(Tracker, "calm", property(lambda _: False, lambda _tracker, _calm: None))
     slowly.clear()
     slow = watch(program)
-    assert len(slowly) == len(slow.result["losses"])
+    assert len(slowly) >= len(slow.result["losses"])
     assert quick.losses == slow.losses
     assert quick.rates == pytest.approx(slow.rates, nan_ok=True)
     assert quick.rows == slow.rows
@@ -286,6 +369,93 @@ def test_the_quick_ways_tell_what_the_slow_ways_tell(watch, monkeypatch, program
         return [(one.step, one.passes, one.gradients, one.training_mode, one.place) for one in seen.all(Evaluation)]
 
     assert evaluations(quick) == evaluations(slow)
+
+
+def a_leaf_that_goes():
+    weight = torch.ones(2, requires_grad=True)
+    for _ in range(60):
+        loss = (weight**2).sum()
+        loss.backward()
+        with torch.no_grad():
+            weight -= 0.1 * weight.grad
+            weight.grad.zero_()
+    gone, gradient = weakref.ref(weight), weakref.ref(weight.grad)
+    del weight, loss
+    other = torch.ones(2, requires_grad=True)
+    optimizer = torch.optim.SGD([other], lr=0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        (other**2).sum().backward()
+        optimizer.step()
+    return {"gone": gone() is None and gradient() is None}
+
+
+def test_nothing_of_a_step_is_held_when_others_have_come(watch):
+    assert watch(a_leaf_that_goes).result["gone"]
+
+
+def traced():
+    model, losses = nn.Linear(4, 1), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    for step in range(60):
+        x = torch.randn(5, 4)
+        loss = model(x).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if step == 40:
+            torch.jit.trace(model, torch.randn(7, 4))
+    return {"losses": losses}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_model_that_is_traced_between_steps(watch):
+    seen = watch(traced)
+    assert seen.losses == seen.result["losses"]
+    assert all(type(rows) is int for rows in seen.rows)
+
+
+def a_line_that_leaves_a_leaf_out():
+    weight, bias, losses = torch.ones(3, requires_grad=True), torch.ones(1, requires_grad=True), []
+    for step in range(60):
+        loss = (weight**2).sum() if step == 45 else (weight**2).sum() + (bias**2).sum()
+        loss.backward()
+        with torch.no_grad():
+            for each in (weight, bias):
+                if each.grad is not None:
+                    each.sub_(0.01 * each.grad)
+                    each.grad = None
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
+def test_a_pass_that_leaves_the_smallest_leaf_out(watch):
+    seen = watch(a_line_that_leaves_a_leaf_out)
+    assert seen.losses == seen.result["losses"]
+
+
+def test_an_observer_that_has_given_up_within_a_pass_stays_blind(watch, monkeypatch):
+    def program():
+        weight = torch.ones(2, requires_grad=True)
+        optimizer = torch.optim.SGD([weight], lr=0.01)
+        for step in range(80):
+            loss = (weight**2).sum()
+            if step == 50:
+                loss.register_hook(give_up)
+            loss.backward()
+            optimizer.step()
+
+    def give_up(_gradient):
+        for observer in observers:
+            observer.give_up(OSError("no"))
+
+    observers = []
+    start = Observer.start
+    monkeypatch.setattr(Observer, "start", lambda one: (observers.append(one), start(one)))
+    seen = watch(program, unseen=True)
+    assert [event.why for event in seen.all(Unseen)] == ["the observer failed: OSError: no"]
+    assert len(seen.losses) == 50
 
 
 def many_steps():

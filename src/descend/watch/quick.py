@@ -63,7 +63,13 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         tracker = observer.tracker()
         if tracker is None:
             return _plain_call(self, *args, **kwargs)
-    if tracker.calm and not tracker.depth and _gradients_on() and not _functions():
+    if (
+        tracker.calm
+        and not tracker.depth
+        and _gradients_on()
+        and not _functions()
+        and ((tracker.quick_site is None and not tracker._pending) or tracker.begins_quickly())  # noqa: SLF001 - its own
+    ):
         passes = tracker.quick_passes
         if tracker.plain:
             tracker.plain = False
@@ -86,7 +92,7 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         return output
     try:
         frame = _getframe(1)
-        one = tracker.call_begins(self, frame)
+        one = tracker.call_begins(self, args or tuple(kwargs.values()), frame)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
         observer.give_up(error)
         return _plain_call(self, *args, **kwargs)
@@ -233,12 +239,7 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
         quickly = tracker.calm and not tracker.quick_passes and not _functions()
         try:
             if quickly:
-                site = tracker.quick_site
-                if site is None:
-                    pending = tracker._pending  # noqa: SLF001
-                    quickly = not pending or pending[-1].site.way == "optimizer"
-                elif site.way != "optimizer":
-                    quickly = tracker.close_by_hand()
+                quickly = (tracker.quick_site is None and not tracker._pending) or tracker.begins_quickly()  # noqa: SLF001
             if quickly:
                 tracker.plain = False
             else:

@@ -79,14 +79,19 @@ class Tracker(Steps):
                 self.detail.restart()
 
     @hidden
-    def call_begins(self, module: nn.Module, frame: FrameType | None) -> Pass | float:
+    def call_begins(self, module: nn.Module, inputs: Any, frame: FrameType | None) -> Pass | float:
         """A module is called by the user's code, outside of any other: a pass, or a loss or activation without parameters."""
         started = _clock()
         parts = module.__dict__
         if not (parts.get("_modules") or parts.get("_parameters")):
             return started
         self.boundary()
-        self.plain = self.calm = False
+        self.plain = False
+        if self.calm and not self.quick_passes and torch.is_grad_enabled():  # a step by hand was over only now
+            self.quick_passes.append((module, module.training))
+            self.rows = self.rows or rows_in(inputs)
+            return started
+        self.calm = False
         if self.quick_passes:
             self.passes_slowly(frame)
         self.observer.hooks.watch_root(type(module))
