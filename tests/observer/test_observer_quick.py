@@ -458,6 +458,40 @@ def test_an_observer_that_has_given_up_within_a_pass_stays_blind(watch, monkeypa
     assert len(seen.losses) == 50
 
 
+class Odd(dict):
+    """Rows in a mapping that will not be looked through."""
+
+    def values(self):
+        raise OSError("not these")
+
+
+def odd_inputs():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2))
+
+        def forward(self, rows):
+            return (self.weight * rows["x"]).sum()
+
+    model, losses = Model(), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for step in range(60):
+        rows = Odd(x=torch.ones(2)) if step == 50 else {"x": torch.ones(2)}
+        loss = model(rows)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return {"losses": losses}
+
+
+def test_a_fault_of_ours_at_a_modules_call_is_told_and_is_not_the_programs(watch):
+    seen = watch(odd_inputs, unseen=True)
+    assert [event.why for event in seen.all(Unseen)] == ["the observer failed: OSError: not these"]
+    assert seen.losses == seen.result["losses"][:50]
+
+
 def many_steps():
     weight, losses = torch.ones(2, requires_grad=True), []
     for _ in range(150):

@@ -50,7 +50,7 @@ def tell_calls(observer: "Observer", *, wanted: bool) -> None:
     _watching = _OBSERVERS[-1] if _OBSERVERS else None
 
 
-def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: C901 - calls would cost more
     """``Module.__call__`` while somebody watches.
 
     A function of this file, not of an observer: a user's class that carries it can still be sent to another process.
@@ -63,26 +63,31 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         tracker = observer.tracker()
         if tracker is None:
             return _plain_call(self, *args, **kwargs)
-    if (
-        tracker.calm
-        and not tracker.depth
-        and _gradients_on()
-        and not _functions()
-        and ((tracker.quick_site is None and not tracker._pending) or tracker.begins_quickly())  # noqa: SLF001 - its own
-    ):
-        passes = tracker.quick_passes
-        if tracker.plain:
-            tracker.plain = False
-            if not tracker.rows:
-                tracker.rows = rows_in(args or tuple(kwargs.values()))
-        if not passes or len(passes) < _MOST_PASSES:
-            # One of a few with a graph, in a step that nobody looks at: only that it was is noted.
-            passes.append((self, self.training))
-            tracker.depth += 1
-            try:
-                return _plain_call(self, *args, **kwargs)
-            finally:
-                tracker.depth -= 1
+    quickly = False
+    try:
+        if (
+            tracker.calm
+            and not tracker.depth
+            and _gradients_on()
+            and not _functions()
+            and ((tracker.quick_site is None and not tracker._pending) or tracker.begins_quickly())  # noqa: SLF001 - its own
+        ):
+            if tracker.plain:
+                tracker.plain = False
+                if not tracker.rows:
+                    tracker.rows = rows_in(args or tuple(kwargs.values()))
+            passes = tracker.quick_passes
+            if not passes or len(passes) < _MOST_PASSES:
+                passes.append((self, self.training))
+                quickly = True
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+        observer.give_up(error)
+    if quickly:  # it is one of a few with a graph, in a step that nobody looks at: only that it was is noted
+        tracker.depth += 1
+        try:
+            return _plain_call(self, *args, **kwargs)
+        finally:
+            tracker.depth -= 1
     if tracker.depth:
         detail = tracker.detail
         if detail is None:
