@@ -55,9 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.write:
         write_into(given.write, f"{heading}.\n\n{watched.markdown(found)}", of="watch.py")
     if given.json:
-        pairs = {
-            name: [asdict(pair) for pair in pairs] for name, pairs in found.items()
-        }  # with the seconds of each step
+        pairs = {name: [asdict(pair) for pair in pairs] for name, pairs in found.items()}
         print(json.dumps({"machine": machine(), "rounds": given.rounds, "programs": pairs}))
 
 

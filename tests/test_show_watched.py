@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from descend.show.watched import next_commands, watched_summary
+from descend.show.watched import watched_summary
+from descend.show.watched_lines import next_commands
 from descend.show.watched_sentence import watched_sentence
 
 Report = dict[str, Any]

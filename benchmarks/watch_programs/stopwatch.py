@@ -24,11 +24,10 @@ class Stopwatch:
         self.made = time.perf_counter()
         self.started = time.process_time()
         self.over: list[float] = []  # when each step was, by the clock
-        self.is_over = self.over.append
 
     def step_is_over(self) -> None:
         """To be called at the end of each step."""
-        self.is_over(time.perf_counter())
+        self.over.append(time.perf_counter())
         if len(self.over) == FIRST:
             self.started = time.process_time()
 
@@ -41,6 +40,8 @@ class Stopwatch:
             "steps": len(each),
             "seconds": sum(each) / len(each),
             "processor": (processor - self.started) / len(each),
+            "whole": (now - self.made) / len(self.over),
+            "score": score,
+            "each": each,
         }
-        found |= {"whole": (now - self.made) / len(self.over), "score": score}
-        print(json.dumps({**found, "each": each}))
+        print(json.dumps(found))

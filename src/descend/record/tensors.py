@@ -49,9 +49,8 @@ def pack(tensors: Mapping[str, "Tensor"], limit: int = SNAPSHOT_LIMIT) -> tuple[
     for name in sorted(plain, key=lambda name: (_rank(name), plain[name].nbytes, name)):
         if plain[name].nbytes <= room:
             room -= plain[name].nbytes
-            kept[name] = _copy(
-                plain[name]
-            )  # safetensors refuses tensors that share memory, as all views of one flat parameter do
+            # A copy, since safetensors refuses tensors that share memory, as all views of one flat parameter do.
+            kept[name] = _copy(plain[name])
     too_large = {name: tensor.nbytes for name, tensor in plain.items() if name not in kept}
     notes = []
     if too_large:

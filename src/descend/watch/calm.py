@@ -74,16 +74,14 @@ class Calm:
         self.plain = True  # neither a module nor a loader has been used in this step
         self.quick_site: Site | None = None  # where the pass ran that went the quick way and waits for its update
         self.loss: float | Tensor = math.nan  # of that pass
-        self.witness: Tensor | None = (
-            None  # of that pass: a leaf that is updated by hand, and its version before the update
-        )
+        # Of that pass: a leaf that is updated by hand, and its version before the update.
+        self.witness: Tensor | None = None
         self.version = 0
         self.gradient: Tensor | None = None  # of the witness, and its version, before the pass
         self.gradient_version = 0
         self._pending: list[Backward] = []
-        self.quick_passes: list[
-            tuple[nn.Module, bool]
-        ] = []  # called since the last step, and in which mode; no more is known
+        # Called since the last step, and in which mode; no more is known of them.
+        self.quick_passes: list[tuple[nn.Module, bool]] = []
         self.known_optimizers: dict[int, Any] = {}  # by id, that have stepped and live
         self.rows = self.last_rows = 0  # of this step's batch, as far as is known, and of the last that was
         self.started: float | None = None

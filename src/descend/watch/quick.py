@@ -1,7 +1,7 @@
 """The functions around PyTorch's own that run at every step, each with a quick way for steps that nobody looks at.
 
 Those are nearly all steps of a long run. A quick way does the whole of what its slow counterpart would, or nothing. They are written
-without calls of ours, because between PyTorch's own work a call, and even a line, costs ten times what it does in a loop.
+with few calls of ours, because between PyTorch's own work a call, and even a line, costs ten times what it does in a loop.
 """
 
 import functools

@@ -21,7 +21,6 @@ from descend.watch.quiet import hidden
 from descend.watch.steps import LEARNED, Steps
 
 _clock = time.perf_counter
-_item = torch._C.TensorBase.item
 
 
 class Tracker(Steps):

@@ -115,9 +115,8 @@ class Order(Collector):
             return
         norms = _norms(leaves)
         for key, before in self._before.items():
-            if (
-                key in norms and key in self._left
-            ):  # gradients that were returned, as torch.autograd.grad does, add to nothing
+            # Gradients that were returned, as torch.autograd.grad does, add to nothing.
+            if key in norms and key in self._left:
                 self._left[key] = (norms[key] != before) & self._left[key]
         if (self._since_update > 1 or is_scaled) and self._happened and self._happened[-1]["what"] == "backward":
             self._happened[-1]["norm"] = _total(norms.values())
