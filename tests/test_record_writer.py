@@ -511,10 +511,19 @@ def test_an_event_that_cannot_be_written_is_a_failure_too(tmp_path: Path) -> Non
     assert writer.failure.help == "this is a fault in descend: please report it with these lines"
 
 
+def test_many_steps_of_several_epochs_are_written_with_the_epoch_of_each(tmp_path: Path) -> None:
+    many = range(1, 1001)
+    losses, epochs = [1.0 / number for number in many], [number // 7 for number in many]
+    told = StepsDone(1, epochs[-1], losses, [0.1] * 1000, [0.01] * 1000, [64] * 1000, epochs)
+    assert record(tmp_path, STARTED, told).failure is None
+    found = ask(tmp_path, "SELECT step, epoch, loss, rate, seconds, rows FROM steps ORDER BY step")
+    assert found == [(number, epochs[number - 1], 1.0 / number, 0.1, 0.01, 64) for number in many]
+
+
 def test_steps_with_lists_of_different_lengths_are_refused_whole(tmp_path: Path) -> None:
     writer = record(tmp_path, STARTED, StepsDone(1, 1, [1.0, 2.0], [0.1], [0.0, 0.0], [1, 1]))
     assert writer.failure is not None
-    assert "zip() argument 2 is shorter" in writer.failure.what
+    assert "zip() argument 4 is shorter" in writer.failure.what
     assert ask(tmp_path, "SELECT count(*) FROM steps") == [(0,)]
 
 

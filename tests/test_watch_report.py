@@ -418,6 +418,18 @@ def test_a_loss_that_ends_as_no_number_is_a_divergence() -> None:
     assert built(collector, "interrupted")["status"] == "interrupted"
 
 
+def test_steps_of_several_epochs_may_be_told_at_once() -> None:
+    one_by_one, at_once = WatchCollector(), WatchCollector()
+    losses, epochs = [4.0, 2.0, 1.0, 0.5, 0.25, 0.125], [1, 1, 2, 2, 2, 3]
+    for step, (loss, epoch) in enumerate(zip(losses, epochs, strict=True), 1):
+        one_by_one(StepsDone(step, epoch, [loss], [0.1], [0.01], [64]))
+    at_once(StepsDone(1, 1, losses[:1], [0.1], [0.01], [64]))
+    at_once(StepsDone(2, 3, losses[1:], [0.1] * 5, [0.01] * 5, [64] * 5, epochs[1:]))
+    for of in ("epochs", "loss", "trainings", "seconds"):
+        assert built(at_once)[of] == built(one_by_one)[of]
+    assert built(at_once)["epochs"] == 3
+
+
 def test_unknown_epochs_are_not_invented() -> None:
     collector = WatchCollector()
     trained(collector, [1.0, 2.0])

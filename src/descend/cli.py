@@ -19,6 +19,7 @@ from descend.commands.train import train
 from descend.commands.watch import run
 from descend.errors import DescendError, StorageError
 from descend.show.output import drop_output, print_error, print_json, problem
+from descend.stack import with_room
 
 _INTERRUPTED = 1
 
@@ -44,7 +45,10 @@ app.command(learn)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0 done, 1 failed, 2 used wrongly."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    return with_room(_main, sys.argv[1:] if arguments is None else arguments)
+
+
+def _main(arguments: Sequence[str]) -> int:
     programs_own: Sequence[str] | None = None
     if list(arguments[:1]) == ["run"]:
         from descend.watching import own_words

@@ -53,7 +53,7 @@ class Watched:
 
     @property
     def epochs(self) -> list[int]:
-        return [event.epoch for event in self.all(StepsDone) for _ in event.losses]
+        return [epoch for event in self.all(StepsDone) for epoch in event.epochs or [event.epoch] * len(event.losses)]
 
     @property
     def rows(self) -> list[int]:

@@ -5,7 +5,7 @@ listener, and so is a live view. Values are plain Python numbers and text (tenso
 ever has to wait for a device.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,15 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepsDone:
-    """Some consecutive steps of one epoch; the lists are of equal length."""
+    """Some consecutive steps; the lists are of equal length."""
 
     first: int  # number of the first of these steps, counted from 1
-    epoch: int
+    epoch: int  # of the last of them
     losses: list[float]
     rates: list[float]  # learning rate of each step
     seconds: list[float]  # wall time of each step
     rows: list[int]  # examples in each step
+    epochs: Sequence[int] = ()  # of each step, where they are not all of one epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from descend.watch.fingerprint import row_hashes
 from descend.watch.names import Names
 from descend.watch.quiet import quiet
 
-_size = torch._C.TensorBase.size
 _MOST = 8  # tensors of one batch
 
 
@@ -41,7 +40,11 @@ def rows_in(batch: Any) -> int:
         if not found:
             return 0
         first = found[0]
-    rows = _size(first, 0) if first.ndim else 1
+    try:
+        shape = first.shape
+    except RuntimeError:  # a nested tensor, whose rows are of different shapes
+        return first.size(0)
+    rows = shape[0] if shape else 1
     return rows if type(rows) is int else 0
 
 

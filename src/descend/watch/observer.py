@@ -1,8 +1,6 @@
 """Watches a hand-written training loop from inside its own process, and tells its steps as events."""
 
-import itertools
 import math
-import operator
 import sys
 import threading
 import time
@@ -42,7 +40,6 @@ from descend.watch.tracker import Tracker
 from descend.watch.uncompiled import leave_uncompiled
 
 _MOST_STEPS = 4096  # that are told at once
-_EPOCH = operator.itemgetter(4)
 _BLIND = 1_000_000  # as if inside that many calls
 _LOOKS = 3  # of one line that are told
 
@@ -247,11 +244,10 @@ class Observer(Counted):
             done = self.done
             if done:
                 self.done = []
+                losses, rates, seconds, rows, epochs = (list(column) for column in zip(*done, strict=True))
+                several = epochs if epochs[0] != epochs[-1] else ()  # they only rise
                 first = self.step - len(done) + 1
-                for epoch, steps in itertools.groupby(done, key=_EPOCH):
-                    losses, rates, seconds, rows, _ = (list(column) for column in zip(*steps, strict=True))
-                    self.emit(StepsDone(first, epoch, _numbers(losses), rates, seconds, rows))
-                    first += len(losses)
+                self.emit(StepsDone(first, epochs[-1], _numbers(losses), rates, seconds, rows, several))
             self.flush_at = self._clock() + FLUSH
 
     def tell_detail(

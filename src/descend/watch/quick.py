@@ -172,7 +172,7 @@ def backward(  # noqa: C901, PLR0915 - calls would cost more
                     if site.way != "optimizer":
                         if not tracker.begins_by_hand(site):
                             site = None
-                    elif not tracker.joins_those_that_wait():
+                    elif (tracker.quick_site is not None or tracker._pending) and not tracker.joins_those_that_wait():  # noqa: SLF001
                         site = None
                 if site is not None:
                     if tracker.line_tells_epochs and tracker.loader is None:

@@ -10,7 +10,14 @@ import torch
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 _BACKWARD = torch.Tensor.backward  # before a program can replace it
-_function_modes = torch._C._len_torch_function_stack  # noqa: SLF001 - no public name
+# The guards that PyTorch itself uses have no public names.
+_function_modes = torch._C._len_torch_function_stack  # noqa: SLF001
+_NoFunction: Any = torch._C.DisableTorchFunction
+_NoDispatch: Any = torch._C._DisableTorchDispatch  # type: ignore[attr-defined,unused-ignore] # noqa: SLF001
+_NoTransforms: Any = torch._C._DisableFuncTorch  # noqa: SLF001
+_NoAutocast: Any = torch._C._DisableAutocast  # noqa: SLF001
+_set_gradients = torch._C._set_grad_enabled  # noqa: SLF001
+_gradients_on = torch.is_grad_enabled
 
 
 class quiet:  # noqa: N801 - used as contextlib's functions are
@@ -21,33 +28,35 @@ class quiet:  # noqa: N801 - used as contextlib's functions are
 
     __slots__ = ("_entered", "_gradients")
 
-    def __init__(self) -> None:
-        self._entered: list[Any] = []
-        self._gradients = False
-
     def __enter__(self) -> None:
-        self._gradients = torch.is_grad_enabled()
-        if _THREAD.inside and not self._gradients:
+        gradients = _gradients_on()
+        if _THREAD.inside and not gradients:
+            self._entered: tuple[Any, ...] = ()
             return
-        core = torch._C
-        for guard in (
-            core.DisableTorchFunction(),
-            core._DisableTorchDispatch(),  # type: ignore[attr-defined,no-untyped-call,unused-ignore] # noqa: SLF001
-            core._DisableFuncTorch(),  # noqa: SLF001 - the guards PyTorch itself uses for this have no public names
-            core._DisableAutocast(),  # noqa: SLF001
-        ):
-            guard.__enter__()
-            self._entered.append(guard)
-        core._set_grad_enabled(False)  # noqa: SLF001 - torch.no_grad would be seen by a function mode
+        self._gradients = gradients
+        self._entered = function, dispatch, transforms, autocast = (
+            _NoFunction(),
+            _NoDispatch(),
+            _NoTransforms(),
+            _NoAutocast(),
+        )
+        function.__enter__()
+        dispatch.__enter__()
+        transforms.__enter__()
+        autocast.__enter__()
+        _set_gradients(False)  # torch.no_grad would be seen by a function mode
         _THREAD.inside += 1
 
     def __exit__(self, *error: object) -> None:
         if self._entered:
             _THREAD.inside -= 1
-            torch._C._set_grad_enabled(self._gradients)  # noqa: SLF001
-            for guard in reversed(self._entered):
-                guard.__exit__(None, None, None)
-            self._entered.clear()
+            _set_gradients(self._gradients)
+            function, dispatch, transforms, autocast = self._entered
+            autocast.__exit__(None, None, None)
+            transforms.__exit__(None, None, None)
+            dispatch.__exit__(None, None, None)
+            function.__exit__(None, None, None)
+            self._entered = ()
 
 
 class _Thread(threading.local):

@@ -5,7 +5,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -163,11 +163,12 @@ class WatchCollector:
         self._sources.update(event.sources)
 
     def _on_steps(self, event: StepsDone) -> None:
-        if not self._epoch_numbers or self._epoch_numbers[-1] != event.epoch:
-            self._epoch_numbers.append(event.epoch)
-            self._epoch_starts.append(len(self._losses) + 1)
+        for step, epoch in enumerate(event.epochs or (event.epoch,), len(self._losses) + 1):
+            if not self._epoch_numbers or self._epoch_numbers[-1] != epoch:
+                self._epoch_numbers.append(epoch)
+                self._epoch_starts.append(step)
         self._losses.extend(event.losses)
-        for rate in event.rates:
+        for rate, _ in groupby(event.rates):
             if rate != self._rates["last"] and math.isfinite(rate):
                 self._rates["changes"] += self._rates["last"] is not None
                 self._rates["last"] = rate

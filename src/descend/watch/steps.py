@@ -312,6 +312,10 @@ class Steps(Calm):
 
 
 def may_tell_epochs(code: CodeType) -> bool:
-    """Whether ``count_epochs`` could find a variable in a frame that runs this code."""
-    variables = (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
-    return code.co_name == "<module>" or (_LIVE_LOCALS and "epoch" in variables)
+    """Whether ``count_epochs`` could find a variable in a frame that runs this code.
+
+    A file's own variables count where the code of the file has one of that name.
+    """
+    if code.co_name == "<module>":
+        return "epoch" in code.co_names
+    return _LIVE_LOCALS and "epoch" in (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
