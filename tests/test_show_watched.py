@@ -299,8 +299,15 @@ def test_a_record_that_could_not_be_kept() -> None:
 
 
 def test_a_cost_above_the_limit_says_why() -> None:
-    text = printed(digits(cost={"seconds": 0.041, "share": 0.12}))
-    assert "  watching      cost 12.0 % of the time (41 ms): the first steps are kept in\n" in text
+    cost = {"seconds": 0.041, "share": 0.12}
+    assert (
+        "  watching      cost 12.0 % of the time (41 ms): the first steps are kept in\n"
+        "                full, and there were few others\n"
+    ) in printed(digits(cost=cost, steps=40))
+    assert (
+        "  watching      cost 12.0 % of the time (41 ms): its steps take 0.1 ms, and each\n                of them is counted\n"
+    ) in printed(digits(cost=cost, seconds={**digits()["seconds"], "per_step": 0.00012}))
+    assert "  watching      cost 12.0 % of the time (41 ms)\n" in printed(digits(cost=cost))
 
 
 def test_only_commands_that_work_here_are_offered(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

@@ -20,6 +20,8 @@ _LABELS = len("evaluations")
 _MARGIN = len(INDENT) + _LABELS + 3
 _MOST_LINES = 5  # of evaluations, of looks, of what was not seen
 _COST_LIMIT = 0.03
+_MANY = 1_000  # steps, beside which the first ones do not weigh
+_SHORT = 1e-3  # seconds of a step, of which counting it takes one percent and more
 _WORTH_FAST = 0.5  # of the time in loading
 
 
@@ -138,7 +140,11 @@ def _cost(report: Report, room: int) -> list[Text]:
         return []
     said = f"cost {numbers.percent(share)} of the time ({numbers.seconds(seconds)})"
     if share > _COST_LIMIT:
-        said += ": the first steps are kept in full, and there were few others"
+        step = value_of(report.get("seconds"), "per_step")
+        if report["steps"] < _MANY:
+            said += ": the first steps are kept in full, and there were few others"
+        elif step is not None and step < _SHORT:
+            said += f": its steps take {numbers.seconds(step)}, and each of them is counted"
     return prose(said, room)
 
 
