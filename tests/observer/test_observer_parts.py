@@ -86,6 +86,17 @@ def test_the_rate_of_plain_descent_is_worked_out():
     assert as_written(0.02, [0.5, 0.03]) == 0.02
 
 
+def test_near_a_minimum_the_rate_is_that_of_before():
+    """The parameter has few digits left for a small change, and a rate that is worked out from it looks like another."""
+    value, gradient = torch.tensor([1.5]), torch.tensor([2.1e-3])
+    changes = [value - 0.1 * gradient - value]
+    alone = plain_rate(changes, [gradient], [value])
+    assert alone != pytest.approx(0.1, rel=1e-5)
+    assert plain_rate(changes, [gradient], [value], before=0.1) == 0.1
+    assert plain_rate(changes, [gradient], [value], before=0.102) == alone
+    assert plain_rate([-0.1 * gradient], [gradient], [value * 1e-3], before=0.1001) == pytest.approx(0.1, rel=1e-6)
+
+
 def test_leaves_are_found_in_the_order_of_their_use():
     first, second = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
     frozen = torch.ones(2)

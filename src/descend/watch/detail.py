@@ -119,8 +119,8 @@ class Detail:
             trained = optimizer_parameters(optimizer)
             self.parameters.take_gradients(((one, one.grad) for one in trained), copies=self.snapshot)
 
-    def rate(self, leaves: Sequence[Tensor], after: Sequence[Tensor]) -> float:
-        """The learning rate of a plain update by hand; NaN where the update is anything else."""
+    def rate(self, leaves: Sequence[Tensor], after: Sequence[Tensor], before: float) -> float:
+        """The learning rate of a plain update by hand, ``before`` in the last such; NaN where the update is anything else."""
         changes, gradients, values = [], [], []
         for leaf, new in zip(leaves, after, strict=False):
             kept = self.parameters.by_id.get(id(leaf))
@@ -129,7 +129,7 @@ class Detail:
                     changes.append(kept.now(new) - kept.before)
                 gradients.append(kept.gradient)
                 values.append(kept.before)
-        rate = plain_rate(changes, gradients, values) if changes else math.nan
+        rate = plain_rate(changes, gradients, values, before=before) if changes else math.nan
         return as_written(rate, self.numbers) if math.isfinite(rate) else rate
 
     def events(

@@ -305,7 +305,7 @@ class Steps(Calm):
         if detail is not None and one.leaves:
             after = [replaced.get(id(leaf), leaf) for leaf in one.leaves]
             if all(tensor is not None for tensor in after):
-                rate = detail.rate(one.leaves, [tensor for tensor in after if tensor is not None])
+                rate = detail.rate(one.leaves, [tensor for tensor in after if tensor is not None], one.site.rate)
                 if math.isfinite(rate):
                     one.site.rate = rate
         return one.site.rate
