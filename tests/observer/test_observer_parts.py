@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from descend.record.events import Unseen
+from descend.record.events import StepsDone, Unseen
 from descend.watch.batches import rows_in, tensors_in
 from descend.watch.budget import is_recorded, is_sampled, is_snapshot, next_candidate
 from descend.watch.facts.moments import Moments
@@ -95,6 +95,17 @@ def test_near_a_minimum_the_rate_is_that_of_before():
     assert plain_rate(changes, [gradient], [value], before=0.1) == 0.1
     assert plain_rate(changes, [gradient], [value], before=0.102) == alone
     assert plain_rate([-0.1 * gradient], [gradient], [value * 1e-3], before=0.1001) == pytest.approx(0.1, rel=1e-6)
+
+
+@pytest.mark.parametrize(("epochs", "each"), [([2, 2, 2], ()), ([1, 2, 3], [1, 2, 3]), ([1, 2, 1], [1, 2, 1])])
+def test_the_epoch_of_each_step_is_told_where_they_differ(epochs, each):
+    """Two threads that train have an epoch each."""
+    events = []
+    observer = Observer(events.append, own=lambda _: True)
+    for epoch in epochs:
+        observer.count(epoch, 1.0, 0.1, 0.01, 4, 0.0)
+    observer.flush()
+    assert events == [StepsDone(1, epochs[-1], [1.0] * 3, [0.1] * 3, [0.01] * 3, [4] * 3, each)]
 
 
 def test_leaves_are_found_in_the_order_of_their_use():

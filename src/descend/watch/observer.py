@@ -245,7 +245,7 @@ class Observer(Counted):
             if done:
                 self.done = []
                 losses, rates, seconds, rows, epochs = (list(column) for column in zip(*done, strict=True))
-                several = epochs if epochs[0] != epochs[-1] else ()  # they only rise
+                several = epochs if epochs.count(epochs[-1]) < len(epochs) else ()
                 first = self.step - len(done) + 1
                 self.emit(StepsDone(first, epochs[-1], _numbers(losses), rates, seconds, rows, several))
             self.flush_at = self._clock() + FLUSH
