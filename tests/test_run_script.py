@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -58,6 +59,13 @@ def _take_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+# What Python's own process says that clears up after spawned ones: now and then it finds a semaphore of a worker that was ended before
+# it could give it back, with nobody watching too.
+_OF_THE_TRACKER = re.compile(
+    r"^.*resource_tracker\.py:\d+: UserWarning: resource_tracker: .*\n  warnings\.warn\(.*\n", re.MULTILINE
+)
+
+
 class Ended:
     """What a program left behind."""
 
@@ -75,7 +83,7 @@ class Ended:
             check=False,
             preexec_fn=_take_interrupts if os.name == "posix" else None,
         )
-        self.stdout, self.stderr, self.status = done.stdout, done.stderr, done.returncode
+        self.stdout, self.stderr, self.status = done.stdout, _OF_THE_TRACKER.sub("", done.stderr), done.returncode
         self.files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         shutil.rmtree(folder)
 
@@ -251,6 +259,31 @@ def test_workers_of_a_loader(method, both, record):
     assert watched.status == 0
     with record() as found:
         assert len(found.steps().step) == 6
+
+
+_ELSEWHERE = """
+import torch
+w = torch.zeros(1, requires_grad=True)
+def begin(number):
+    global epoch
+    epoch = number
+body = compile('''
+for _ in range(50):
+    ((w - 3) ** 2).sum().backward()
+    with torch.no_grad():
+        w -= 0.01 * w.grad
+        w.grad = None
+''', "body.py", "exec")
+"""
+
+
+@pytest.mark.parametrize("head", ["for epoch in range(4):", "for number in range(4):\n    begin(number)"])
+def test_epochs_are_counted_by_a_variable_that_other_code_sets(head, both, record, tmp_path):
+    script = tmp_path / "elsewhere.py"
+    script.write_text(f"{_ELSEWHERE}{head}\n    exec(body)\nprint(w.item())\n", encoding="utf-8")
+    both(script)
+    with record() as found:
+        assert found.steps().epoch == [epoch for epoch in range(1, 5) for _ in range(50)]
 
 
 def test_processes_that_the_script_starts_train_unwatched(both, record):

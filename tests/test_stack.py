@@ -23,6 +23,11 @@ def test_an_error_comes_out_as_it_is() -> None:
         with_room(divmod, 7, 0)
 
 
+def test_the_frame_has_the_names_that_all_have() -> None:
+    """A program may walk through those who called it, and ask each for its module."""
+    assert with_room(lambda: sys._getframe(1).f_globals["__name__"]) == "descend.stack"
+
+
 def worst() -> int:
     """How many pages of memory a hundred calls take from the system, at the depth of calls where it is the most."""
     resource = pytest.importorskip("resource")  # there is none on Windows

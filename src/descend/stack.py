@@ -18,9 +18,9 @@ _SLOTS = 66_000  # of 8 bytes, just above half a megabyte: the piece has the nex
 
 
 def with_room(action: Callable[_Given, _Result], *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
-    """What ``action`` gives, called from a frame that is said to need half a megabyte, which takes a piece of one whole.
+    """What ``action`` gives, called from a frame that is said to need half a megabyte: it takes a piece of a whole one.
 
-    No more than what is used of it takes memory. At 1,000 open calls, Python's own limit, each may have 65 variables.
+    No more than what is used of it takes memory. At 1,000 open calls, Python's own limit, each may have 50 variables.
     """
     found: _Result = _spacious(action, args, kwargs)
     return found
@@ -30,4 +30,4 @@ def _call(action: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     return action(*args, **kwargs)
 
 
-_spacious = FunctionType(_call.__code__.replace(co_stacksize=_SLOTS), {})
+_spacious = FunctionType(_call.__code__.replace(co_stacksize=_SLOTS), globals())

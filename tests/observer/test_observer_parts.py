@@ -22,7 +22,7 @@ from descend.watch.names import Names
 from descend.watch.observer import Observer
 from descend.watch.places import Places
 from descend.watch.quiet import hidden, quiet
-from descend.watch.rates import as_written, plain_rate
+from descend.watch.rates import as_written, off_by, plain_rate
 from descend.watch.timeline import Timeline
 
 MINE = Places(lambda name: name == __file__)
@@ -89,12 +89,54 @@ def test_the_rate_of_plain_descent_is_worked_out():
 def test_near_a_minimum_the_rate_is_that_of_before():
     """The parameter has few digits left for a small change, and a rate that is worked out from it looks like another."""
     value, gradient = torch.tensor([1.5]), torch.tensor([2.1e-3])
-    changes = [value - 0.1 * gradient - value]
-    alone = plain_rate(changes, [gradient], [value])
-    assert alone != pytest.approx(0.1, rel=1e-5)
-    assert plain_rate(changes, [gradient], [value], before=0.1) == 0.1
-    assert plain_rate(changes, [gradient], [value], before=0.102) == alone
-    assert plain_rate([-0.1 * gradient], [gradient], [value * 1e-3], before=0.1001) == pytest.approx(0.1, rel=1e-6)
+    found = plain_rate([value - 0.1 * gradient - value], [gradient], [value])
+    assert found != pytest.approx(0.1, rel=1e-5)
+    assert abs(found - 0.1) < off_by([gradient], [value]) < 1e-4
+
+
+def falls_in_a_variable():
+    weight, inputs, rate, rates = torch.randn(10_000, requires_grad=True), torch.randn(10_000) * 2e-3, 0.1, []
+    for _ in range(19):
+        (weight * inputs).sum().backward()
+        with torch.no_grad():
+            weight -= rate * weight.grad
+        weight.grad = None
+        rates.append(rate)
+        rate *= 0.997
+    return {"rates": rates, "weight": weight}
+
+
+def test_a_rate_that_falls_slowly_is_followed(watch):
+    seen = watch(falls_in_a_variable)
+    assert seen.rates == seen.result["rates"]
+
+
+def falls_by_steps():
+    """The rate stands in no variable."""
+    weight, inputs = torch.randn(10_000, requires_grad=True), torch.randn(10_000) * 2e-3
+    for step in range(19):
+        (weight * inputs).sum().backward()
+        with torch.no_grad():
+            weight.sub_(weight.grad, alpha=0.1 * 0.9995**step)
+        weight.grad = None
+    return {"weight": weight}
+
+
+def test_a_rate_that_no_variable_holds_is_followed(watch):
+    assert watch(falls_by_steps).rates == pytest.approx([0.1 * 0.9995**step for step in range(19)], rel=2e-4)
+
+
+class Named(torch.Tensor):
+    """A tensor with a shape of its own."""
+
+    @property
+    def shape(self):
+        return dict(zip(("rows", "columns"), self.size(), strict=True))
+
+
+def test_rows_of_a_class_with_a_shape_of_its_own():
+    assert rows_in([torch.ones(5, 2).as_subclass(Named)]) == 5
+    assert rows_in([torch.tensor(1.0)]) == 1
 
 
 @pytest.mark.parametrize(("epochs", "each"), [([2, 2, 2], ()), ([1, 2, 3], [1, 2, 3]), ([1, 2, 1], [1, 2, 1])])

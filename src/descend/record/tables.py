@@ -22,8 +22,8 @@ from descend.record.schema import snapshot_file
 from descend.record.values import to_json, to_text, to_time
 from descend.record.watched import WatchedTables
 
-# Rows of one statement. SQLite lets go of Python's lock while a statement runs: with one for each row, the training would stop and
-# start again for each. Six values of each row stay below the 999 that SQLite before 3.32 takes.
+# Rows of one statement. Python's module lets go of Python's lock while a statement runs: with one for each row, the training would
+# stop and start again for each. Six values of each row stay below the 999 that SQLite before 3.32 takes.
 _STEPS_AT_ONCE = 150
 
 

@@ -13,6 +13,8 @@ from descend.watch.fingerprint import row_hashes
 from descend.watch.names import Names
 from descend.watch.quiet import quiet
 
+_shape = torch._C.TensorBase.shape.__get__  # type: ignore[attr-defined] # a class of the user's may have one of its own
+_size = torch._C.TensorBase.size
 _MOST = 8  # tensors of one batch
 
 
@@ -41,10 +43,10 @@ def rows_in(batch: Any) -> int:
             return 0
         first = found[0]
     try:
-        shape = first.shape
+        shape = _shape(first)
+        rows = shape[0] if shape else 1
     except RuntimeError:  # a nested tensor, whose rows are of different shapes
-        return first.size(0)
-    rows = shape[0] if shape else 1
+        rows = _size(first, 0)
     return rows if type(rows) is int else 0
 
 

@@ -114,19 +114,17 @@ class Calm:
         self._pending = passes
 
     def begins_quickly(self) -> bool:
-        """A batch is asked for, or a module called: a step whose update by hand has come is ended.
+        """A batch is asked for, or a module called, while a pass waits: a step whose update by hand has come is ended.
 
         False, and nothing is done, where it is not so simple.
         """
         site = self.quick_site
         if site is None:
-            return not self._pending or self._pending[-1].site.way == "optimizer"
+            return self._pending[-1].site.way == "optimizer"
         return site.way == "optimizer" or self.close_by_hand()
 
     def joins_those_that_wait(self) -> bool:
-        """Whether a backward pass whose update an optimizer makes may begin: none that waits is to be updated by hand."""
-        if self.quick_site is None and not self._pending:
-            return True
+        """Whether a backward pass whose update an optimizer makes may begin while another waits: not for an update by hand."""
         return self.pending[-1].site.way == "optimizer"
 
     def forget(self) -> None:

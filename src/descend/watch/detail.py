@@ -19,7 +19,7 @@ from descend.watch.kept import WHOLE, KeptParameters
 from descend.watch.names import Names
 from descend.watch.places import Places
 from descend.watch.quiet import hidden, quiet
-from descend.watch.rates import as_written, plain_rate
+from descend.watch.rates import as_written, off_by, plain_rate
 from descend.watch.timeline import Timeline
 
 _OUTPUTS = 16 * 2**20  # bytes of layers' outputs that a snapshot keeps
@@ -129,8 +129,13 @@ class Detail:
                     changes.append(kept.now(new) - kept.before)
                 gradients.append(kept.gradient)
                 values.append(kept.before)
-        rate = plain_rate(changes, gradients, values, before=before) if changes else math.nan
-        return as_written(rate, self.numbers) if math.isfinite(rate) else rate
+        rate = plain_rate(changes, gradients, values) if changes else math.nan
+        if not math.isfinite(rate):
+            return rate
+        written = as_written(rate, self.numbers)
+        if written == rate and abs(before - rate) <= off_by(gradients, values):
+            return before
+        return written
 
     def events(
         self,

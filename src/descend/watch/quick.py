@@ -213,7 +213,7 @@ def _learn_line(tracker: "Tracker", frame: FrameType) -> None:
         tracker.line = tracker.line_code = None
     else:
         tracker.line, tracker.line_code, tracker.line_at = site, code, frame.f_lasti
-        tracker.line_tells_epochs = may_tell_epochs(code)
+        tracker.line_tells_epochs = may_tell_epochs(frame)
 
 
 def _ended_by_hand(tracker: "Tracker", site: Site, loss: Any, tensors: Any, inputs: Any, frame: FrameType) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor
 
 from descend.watch.quiet import quiet
@@ -10,14 +11,8 @@ from descend.watch.quiet import quiet
 _ROUNDING = {2: 2e-2, 4: 1e-6, 8: 1e-14}  # of a value, by bytes of its type: what an update may be off by
 
 
-def plain_rate(
-    changes: Sequence[Tensor], gradients: Sequence[Tensor], values: Sequence[Tensor], *, before: float = math.nan
-) -> float:
-    """η where every change is −η · gradient, as in plain gradient descent; NaN where it is anything else.
-
-    Near a minimum the changes are small beside the values, and η comes out less exactly: it is that of ``before`` where rounding may be
-    all that they differ by.
-    """
+def plain_rate(changes: Sequence[Tensor], gradients: Sequence[Tensor], values: Sequence[Tensor]) -> float:
+    """η where every change is −η · gradient, as in plain gradient descent; NaN where it is anything else."""
     with quiet():
         downhill = length = error = 0.0
         doubles = [(change.double(), gradient.double()) for change, gradient in zip(changes, gradients, strict=True)]
@@ -33,9 +28,22 @@ def plain_rate(
             moved += float(change.square().sum())
             rounding += (float(value.double().norm()) * _ROUNDING.get(value.element_size(), 1e-6)) ** 2
         told_apart = moved > 1e4 * rounding  # a smaller move is mostly rounding and says little about η
-        if not told_apart or error > 1e-6 * moved + rounding:
-            return math.nan
-        return before if abs(before - rate) <= rate * math.sqrt(rounding / moved) else rate
+        return rate if told_apart and error <= 1e-6 * moved + rounding else math.nan
+
+
+def off_by(gradients: Sequence[Tensor], values: Sequence[Tensor]) -> float:
+    """How far η may be from what ``plain_rate`` finds, because the new values were rounded.
+
+    Near a minimum that is much: the changes have few digits beside those of the values. It is u · Σ |value · gradient| / Σ gradient²,
+    where u, half the distance from 1 to the next number, bounds the relative error of each value.
+    """
+    with quiet():
+        rounded = length = 0.0
+        for gradient, value in zip(gradients, values, strict=True):
+            unit = torch.finfo(value.dtype).eps / 2
+            rounded += unit * float((value.double() * gradient.double()).abs().sum())
+            length += float(gradient.double().square().sum())
+        return rounded / length if length else math.inf
 
 
 def as_written(rate: float, numbers: Iterable[float]) -> float:

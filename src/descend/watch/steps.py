@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from types import CodeType, FrameType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -290,6 +290,7 @@ class Steps(Calm):
         if value is not self._epoch_variable and type(value) is int:
             self._epoch_variable = value
             self.epoch += 1
+            self.line_tells_epochs = True
 
     def _used(self, pending: list[Backward], optimizers: dict[int, Optimizer]) -> list[Backward]:
         """The backward passes whose gradients the optimizers took; the others were looks, or a step inside the step."""
@@ -311,11 +312,9 @@ class Steps(Calm):
         return one.site.rate
 
 
-def may_tell_epochs(code: CodeType) -> bool:
-    """Whether ``count_epochs`` could find a variable in a frame that runs this code.
-
-    A file's own variables count where the code of the file has one of that name.
-    """
+def may_tell_epochs(frame: FrameType) -> bool:
+    """Whether ``count_epochs`` could find a variable in this frame; one of a file's that it does not name itself, if it is there."""
+    code = frame.f_code
     if code.co_name == "<module>":
-        return "epoch" in code.co_names
+        return "epoch" in code.co_names or "epoch" in frame.f_globals
     return _LIVE_LOCALS and "epoch" in (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
