@@ -55,6 +55,7 @@ def test_no_call_below_takes_memory_from_the_system_each_time() -> None:
 
 def test_a_command_has_that_room(tmp_path: Path) -> None:
     """Seen from a program that ``descend run`` runs; at some depth, Python alone takes a page at every call."""
+    pytest.importorskip("resource")
     script = "import sys; sys.path.insert(0, sys.argv[1]); from test_stack import worst, _OFTEN; print(worst() < _OFTEN / 10)"
     file = tmp_path / "script.py"
     file.write_text(script, encoding="utf-8")

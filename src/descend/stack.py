@@ -18,7 +18,7 @@ _SLOTS = 66_000  # of 8 bytes, just above half a megabyte: the piece has the nex
 
 
 def with_room(action: Callable[_Given, _Result], *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
-    """What ``action`` gives, called from a frame that is said to need half a megabyte: it takes a piece of a whole one.
+    """What ``action`` gives, called from a frame that is said to need half a megabyte: it gets a piece of a megabyte.
 
     No more than what is used of it takes memory. At 1,000 open calls, Python's own limit, each may have 50 variables.
     """

@@ -94,6 +94,22 @@ def test_near_a_minimum_the_rate_is_that_of_before():
     assert abs(found - 0.1) < off_by([gradient], [value]) < 1e-4
 
 
+def comes_near():
+    """The rate stands in no variable here either."""
+    weight = torch.zeros(1, requires_grad=True)
+    for _ in range(20):
+        ((weight * 2 - 3) ** 2).mean().backward()
+        with torch.no_grad():
+            weight -= 0.1 * weight.grad
+            weight.grad.zero_()
+    return {"weight": weight}
+
+
+def test_a_rate_that_stays_is_told_as_one(watch):
+    [rate] = set(watch(comes_near).rates)
+    assert rate == pytest.approx(0.1, rel=1e-6)
+
+
 def falls_in_a_variable():
     weight, inputs, rate, rates = torch.randn(10_000, requires_grad=True), torch.randn(10_000) * 2e-3, 0.1, []
     for _ in range(19):
