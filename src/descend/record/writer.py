@@ -60,6 +60,7 @@ class Writer:
         self._between = _AT_FIRST
         self._process = os.getpid()
         self._queue: queue.SimpleQueue[tuple[float, Event] | _Flush | None] = queue.SimpleQueue()
+        self._hurry = threading.Event()  # somebody waits for what is in the queue
         _create(self.path)
         self._thread = threading.Thread(target=self._work, name="descend-record", daemon=True)
         self._thread.start()
@@ -72,6 +73,8 @@ class Writer:
         )  # how it ended is tried even then: the disk may have space again
         if wanted and not self._closed and os.getpid() == self._process:
             self._queue.put((time.time(), event))
+            if isinstance(event, RunStarted | RunEnded):  # what a list of runs shows should be there at once
+                self._hurry.set()
 
     def flush(self) -> None:
         """Wait until everything emitted so far is in the file (or ``failure`` says why not)."""
@@ -79,6 +82,7 @@ class Writer:
             return
         done = _Flush()
         self._queue.put(done)
+        self._hurry.set()
         while not done.wait(0.1) and self._thread.is_alive():
             pass
 
@@ -87,6 +91,7 @@ class Writer:
         if not self._closed:
             self._closed = True
             self._queue.put(None)
+            self._hurry.set()
         self._thread.join()
         atexit.unregister(self.close)
 
@@ -119,25 +124,26 @@ class Writer:
             _finish(connection)
 
     def _next_batch(self) -> tuple[list[tuple[float, Event]], list[_Flush], bool]:
-        """What arrives until it is time to commit, the flushes that wait for it, and whether this was the last."""
+        """What arrives until it is time to commit, the flushes that wait for it, and whether this was the last.
+
+        Between the first event and that time the thread sleeps: woken by each event, it would take Python's lock from the training.
+        """
         events: list[tuple[float, Event]] = []
         flushes: list[_Flush] = []
         item = self._queue.get()
-        deadline = time.monotonic() + self._between
+        self._hurry.wait(self._between)
+        self._hurry.clear()
         self._between = min(SECONDS_BETWEEN_COMMITS, 1.25 * self._between)
-        while True:
-            if item is None:
-                return events, flushes, True
+        while item is not None:
             if isinstance(item, _Flush):
                 flushes.append(item)
-                return events, flushes, False
-            events.append(item)
-            if isinstance(item[1], RunStarted | RunEnded):  # what a list of runs shows should be there at once
-                return events, flushes, False
+            else:
+                events.append(item)
             try:
-                item = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                item = self._queue.get_nowait()
             except queue.Empty:
                 return events, flushes, False
+        return events, flushes, True
 
 
 def _commit(connection: sqlite3.Connection, tables: Tables, events: list[tuple[float, Event]]) -> None:
