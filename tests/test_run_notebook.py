@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -165,20 +166,71 @@ def test_watch_inside_a_watched_script_is_that_watch(ended, tmp_path):
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["train-1"]
 
 
-def test_the_magic_watches_one_cell(ended, tmp_path):
-    cells = (SET_UP + "\n%load_ext descend", f"%%watch mine\n{LOOP}\nloss.item() < 20", "%%watch a b\n1")
-    script = f"""
+LIVE = """
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance(colors="nocolor")
 for cell in {cells!r}:
-    shell.run_cell(cell, store_history=True)
+    print("cell", shell.run_cell(cell, store_history=True).success)
 """
-    done = ended("session.py", session_py=script)
+FUNCTION = f"def train():{LOOP.replace(chr(10), chr(10) + '    ')}return loss.item()".replace("w -=", "w.data -=")
+
+
+@pytest.fixture
+def live(ended):
+    """Runs cells in an IPython session, as a live notebook does; gives how it ended."""
+    return lambda *cells: ended("session.py", session_py=LIVE.format(cells=cells))
+
+
+def test_the_magic_watches_one_cell(live, tmp_path):
+    done = live(SET_UP + "\n%load_ext descend", f"%%watch mine\n{LOOP}\nloss.item() < 20")
     assert "Out[2]: True" in done.stdout
     assert done.stdout.index("Out[2]: True") < done.stdout.index("mine")
-    assert "UsageError: %%watch does not know what to do with 'a b'" in done.stdout + done.stderr
     with Reader(tmp_path / "kept" / "mine") as record:
         assert len(record.steps().step) == 5
-        (source,) = record.sources()
-        assert source.startswith("cell ")
-        assert {phase.file for phase in record.phases() if phase.file} == {source}
+        assert record.sources() == {"cell 2": f"# %%watch mine\n{LOOP}\nloss.item() < 20\n"}
+        lines = {phase.phase: phase.line for phase in record.phases() if phase.file}
+    # In the person's cell: the magic is the first line, and LOOP begins with an empty one.
+    assert (lines["forward"], lines["backward"], lines["update"]) == (4, 5, 7)
+
+
+def test_a_cell_whose_magic_is_not_understood_says_so_in_one_line(live):
+    done = live("%load_ext descend", "%%watch a b\n1", "%%watch ../a\n1")
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "UsageError" in line]
+    assert said[0] == "UsageError: %%watch does not know what to do with 'a b'"
+    assert len(said) == 2
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_other_cells_define_is_named_by_its_cell(live, tmp_path):
+    in_block = "import descend\nwith descend.watch('block'):\n    train()"
+    live(SET_UP + "\n%load_ext descend", "\n" + FUNCTION, "%%watch mine\ntrain()", in_block)
+    for run in ("mine", "block"):
+        with Reader(tmp_path / "kept" / run) as record:
+            assert {(each.file, each.line) for each in record.phases() if each.phase == "backward"} == {("cell 2", 4)}
+            assert record.sources()["cell 2"].splitlines()[3].strip() == "loss.backward()"
+
+
+def test_an_error_in_a_watched_cell_is_shown_once_without_our_frames_and_ends_the_cell(live, tmp_path):
+    cells = (f"%%watch mine\n{LOOP}\nx @ torch.ones(4)", "print('the next')", "1 / 0")
+    done = live(SET_UP + "\n%load_ext descend", *cells)
+    assert done.stdout.count("Traceback (most recent call last)") == 2  # of the watched cell, and of 1 / 0
+    assert "Cell In[2], line 10" in done.stdout
+    assert "---> 10 x @ torch.ones(4)" in done.stdout
+    assert "descend/watch" not in done.stdout
+    assert "The cell failed after 5 steps: RuntimeError" in done.stdout
+    assert re.findall(r"^cell (True|False)$", done.stdout, re.MULTILINE) == ["True", "False", "True", "False"]
+    assert "ZeroDivisionError" in done.stdout
+    with Reader(tmp_path / "kept" / "mine") as record:
+        assert record.status == "failed"
+
+
+def test_a_watch_shows_itself_in_a_notebook(ended):
+    script = f"""
+import descend
+{SET_UP}
+with descend.watch("mine") as run:
+    print(run._repr_html_())
+    {LOOP.strip().replace(chr(10), chr(10) + "    ")}
+print("Loss fell" in run._repr_html_(), "<pre" in run._repr_html_())
+"""
+    assert ended("train.py", train_py=script).stdout == "None\nTrue True\n"

@@ -1,4 +1,5 @@
 import io
+import sys
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from descend.show.layout import columns, facts, labelled, look_of, open_console, prose, put, safe, shorten
+from descend.show.shown import as_plain_text
 
 
 def console(**settings: object) -> Console:
@@ -100,3 +102,28 @@ def test_how_pictures_are_drawn() -> None:
 def test_both_ends_of_a_long_name_stay() -> None:
     assert shorten("abcdefghij", 10) == "abcdefghij"
     assert shorten("abcdefghij", 7) == "abc…hij"
+
+
+class _KernelStream(io.StringIO):
+    """As a notebook's kernel has it: it says that it is a terminal, and is none."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_in_a_notebook_it_is_text_in_colours_and_nothing_moves(monkeypatch):
+    monkeypatch.setattr(_KernelStream, "__module__", "ipykernel.iostream")
+    stream = _KernelStream()
+    monkeypatch.setattr(sys, "stdout", stream)
+    console = open_console()
+    console.print("x" * 99, style="#2f81c7")
+    assert stream.getvalue() == f"\x1b[38;2;47;129;199m{'x' * 99}\x1b[0m\n"
+    assert not console.is_terminal
+    assert not console.is_jupyter
+
+
+def test_plain_text_has_no_codes_even_where_colours_are_asked_for(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert as_plain_text(lambda console: console.print("loud", style="bold red")) == "loud"

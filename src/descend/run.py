@@ -3,7 +3,6 @@
 The door for Python programs; the command line goes through it too. May import every room below it.
 """
 
-import io
 import os
 import sys
 import time
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.text import Text
 from torch import Tensor
 
 from descend.asking import PathLike, in_words, load, worst_images
@@ -31,14 +29,13 @@ from descend.record.writer import Writer
 from descend.show.layout import open_console
 from descend.show.live import Live
 from descend.show.pause import TensorFacts, step_table
+from descend.show.shown import as_html, as_plain_text, as_text
 from descend.show.summary import Images, summary
 from descend.train.eject.script import eject, write_script
 from descend.train.fit import fit
 from descend.train.pause import numbers_of, open_debugger
 from descend.train.prepare import Plan, plan, steps_planned
 from descend.train.recipe import Recipe, read_recipe
-
-_PAGE_WIDTH = 100
 
 
 class Run:
@@ -121,15 +118,20 @@ class Run:
         return f"Run('{self.path}')"
 
     def __str__(self) -> str:
-        with io.StringIO() as page:
-            console = Console(highlight=False, markup=False, emoji=False, no_color=True, width=_PAGE_WIDTH, file=page)
-            summary(self.report, console, self._worst_images())
-            return page.getvalue().rstrip()
+        return as_plain_text(self._summary)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        with console.capture() as capture:
-            summary(self.report, console, self._worst_images())
-        yield Text.from_ansi(capture.get())
+        yield as_text(self._summary, console)
+
+    def _repr_html_(self) -> str | None:
+        """For notebooks; nothing while there is no report."""
+        try:
+            return as_html(self._summary)
+        except RecordError:
+            return None
+
+    def _summary(self, console: Console) -> None:
+        summary(self.report, console, self._worst_images())
 
     def _worst_images(self) -> Images | None:
         return worst_images(self.report, None)

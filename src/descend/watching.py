@@ -7,7 +7,6 @@ set things up before it does so itself.
 import atexit
 import bdb
 import contextlib
-import io
 import json
 import os
 import signal
@@ -24,6 +23,7 @@ from descend.errors import DescendError, RecordError, StorageError, UsageError
 from descend.pausing import open_debugger
 from descend.record.files import write_atomically
 from descend.show.layout import open_console
+from descend.show.shown import as_html, as_plain_text
 from descend.watch.pause import Pause
 from descend.watch.session import Program, Session, active_session
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from descend.explaining import Explanation
     from descend.watch.notebook import Notebook
 
-_PAGE_WIDTH = 100
-_CELL = "cell {}"
 _BY_INTERRUPT = 128 + signal.SIGINT
 _FLAGS_WITH_A_VALUE = ("--name", "--runs", "--json", "--pause")
 
@@ -171,7 +169,7 @@ class Watched:
             return
         # The program may have put a file of its own in the place of sys.stderr.
         with contextlib.suppress(OSError, ValueError), contextlib.redirect_stderr(sys.__stderr__):
-            show_report(report)
+            show_report(report, open_console(stderr=True))
             if not_written:
                 sys.stderr.write(f"descend: {not_written}\n")
             sys.stderr.flush()
@@ -218,12 +216,16 @@ class Watch:
         return f"Watch('{self.path}')"
 
     def __str__(self) -> str:
+        return as_plain_text(self._summary)
+
+    def _repr_html_(self) -> str | None:
+        """For notebooks; nothing inside the block."""
+        return None if self._session.report is None else as_html(self._summary)
+
+    def _summary(self, console: Console) -> None:
         from descend.show.watched import watched_summary
 
-        with io.StringIO() as page:
-            console = Console(highlight=False, markup=False, emoji=False, no_color=True, width=_PAGE_WIDTH, file=page)
-            watched_summary(self.report, console)
-            return page.getvalue().rstrip()
+        watched_summary(self.report, console)
 
 
 @contextlib.contextmanager
@@ -262,12 +264,22 @@ def watch(name: str | None = None, *, runs: str | None = None, fast: bool = Fals
 
 def load_into_notebook(shell: Any) -> None:
     """Give IPython the magic ``%%watch [NAME] [--fast]``; called by ``%load_ext descend``."""
-    shell.register_magic_function(lambda line, cell: _watch_cell(shell, line, cell), "cell", "watch")
+
+    def magic(line: str, cell: str) -> None:
+        from IPython.core.error import UsageError as Misused  # shown in one line
+
+        try:
+            _watch_cell(shell, line, cell)
+        except DescendError as error:
+            raise Misused(str(error)) from None
+
+    shell.register_magic_function(magic, "cell", "watch")
 
 
 def _watch_cell(shell: Any, line: str, cell: str) -> None:
     """Run the cell as it would be run without us, and show below it how the training went."""
-    from descend.watch.notebook import cells_named
+    from descend.watch.cells import CELL, number_of_cell
+    from descend.watch.notebook import cells_named, fail_in_silence, lines_above
 
     words = line.split()
     names = [word for word in words if word != "--fast"]
@@ -275,31 +287,36 @@ def _watch_cell(shell: Any, line: str, cell: str) -> None:
         raise UsageError(
             f"%%watch does not know what to do with '{line.strip()}'", help="write %%watch NAME, or %%watch NAME --fast"
         )
-    number = int(shell.execution_count)
-    name = _CELL.format(number)
+    number = number_of_cell(sys._getframe()) or int(shell.execution_count)
+    name = CELL.format(number)
+    magic = f"%%watch {line}".rstrip()
+    sources = {name: f"# {magic}\n{cell}"}
     program = Program(
         title=name,
         stem="notebook",
         name=names[0] if names else None,
         fast="--fast" in words,
-        sources={name: cell},
+        sources=sources,
         examine=_examine,
     )
     session = Session(program)
     session.start()
-    ending = Ending("finished")
+    ending, error = Ending("finished"), None
     try:
-        with cells_named(shell, _CELL.format):
+        with cells_named(shell, lambda _: name, number=number, above=lines_above(magic, cell)):
             result = shell.run_cell(cell, store_history=False)
         error = result.error_before_exec or result.error_in_exec
         if error is not None:
-            ending = how_it_ended(error, {name: cell})
+            ending = how_it_ended(error, sources)
     finally:
         report = session.finish(ending.status, ending.message, exit_status=ending.exit_status, crash=ending.crash)
     if report is not None:
-        from descend.show.watched import watched_summary
-
-        watched_summary(report, open_console())
+        console = open_console()
+        with console.capture() as shown:
+            show_report(report, console)
+        sys.stdout.write(shown.get())  # at once: a notebook keeps each piece by itself
+    if error is not None and not isinstance(error, SystemExit):
+        fail_in_silence(shell, error)
 
 
 class LiveFindings:
@@ -328,12 +345,11 @@ def _examine(folder: Path | None, report: Mapping[str, Any]) -> dict[str, Any]:
     return findings_of(folder, report)
 
 
-def show_report(report: Mapping[str, Any]) -> None:
-    """Show on stderr what an error means that the program ended with, and how its training went."""
+def show_report(report: Mapping[str, Any], console: Console) -> None:
+    """Show what an error means that the program ended with, and how its training went."""
     from descend.show.crash import crash_panel
     from descend.show.watched import watched_summary
 
-    console = open_console(stderr=True)
     if report.get("crash"):
         crash_panel(report["crash"], console)
     watched_summary(report, console)

@@ -259,7 +259,7 @@ class GraphForNothing(Rule):
         return Finding(
             code=self.code,
             level="note",
-            title=f"{passes:,} forward passes built a graph that no backward used",
+            title=f"{passes:,} forward pass{'es' * (passes != 1)} built a graph that no backward used",
             message="Autograd kept what each layer computed, for a backward pass that never came. Without it the pass needs less memory "
             "and some less time; the numbers stay the same.",
             evidence=facts,

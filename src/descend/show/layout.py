@@ -6,7 +6,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -21,6 +21,7 @@ SEPARATOR = " · "
 INDENT = "  "
 READABLE_WIDTH = 100
 WIDEST = 120
+_PLAIN: Any = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
 # One character for one, so that columns and colours stay where they are.
 _ASCII = str.maketrans("·–→×…━╸²█│", "-->x~==2#|")
 
@@ -28,13 +29,21 @@ _ASCII = str.maketrans("·–→×…━╸²█│", "-->x~==2#|")
 def open_console(*, stderr: bool = False) -> Console:
     """A console for these views: no markup, no emoji codes, no guessing of colours for numbers.
 
-    Characters that the stream's encoding lacks are replaced, never raised.
+    Characters that the stream's encoding lacks are replaced, never raised. In a notebook it writes text as ``print`` does, in colours:
+    rich would show each line as a page of its own.
     """
     stream = sys.stderr if stderr else sys.stdout
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None and not (stream.encoding or "").lower().startswith("utf"):
         reconfigure(errors="replace")
-    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if type(stream).__module__.startswith("ipykernel."):
+        return _Console(stderr=stderr, force_terminal=False, color_system="truecolor", width=READABLE_WIDTH, **_PLAIN)
+    return _Console(stderr=stderr, **_PLAIN)
+
+
+def page_console(page: TextIO, **settings: Any) -> Console:
+    """A console like those of :func:`open_console` that writes to ``page``."""
+    return Console(file=page, width=READABLE_WIDTH, **_PLAIN, **settings)
 
 
 class _Console(Console):

@@ -2,13 +2,15 @@
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-_PAGE_WIDTH = 100
+from descend.show.layout import page_console
+
+Show = Callable[[Console], None]
 _CODE = '<pre style="font-family: monospace; line-height: 1.3; white-space: pre">{code}</pre>'
 
 
@@ -27,23 +29,33 @@ class Shown(ABC):
         """Print it."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        with console.capture() as capture:
-            self.show(console)
-        yield Text.from_ansi(capture.get().strip("\n"))
+        yield as_text(self.show, console)
 
     def __str__(self) -> str:
-        with io.StringIO() as page:
-            console = _console(page, no_color=True)
-            self.show(console)
-            return page.getvalue().strip("\n")
+        return as_plain_text(self.show)
 
     def _repr_html_(self) -> str:
         """For notebooks."""
-        with io.StringIO() as nowhere:
-            console = _console(nowhere, record=True)
-            self.show(console)
-            return console.export_html(inline_styles=True, code_format=_CODE)
+        return as_html(self.show)
 
 
-def _console(page: io.StringIO, **settings: Any) -> Console:
-    return Console(highlight=False, markup=False, emoji=False, width=_PAGE_WIDTH, file=page, **settings)
+def as_text(show: Show, console: Console) -> Text:
+    """What ``show`` prints, to be printed on ``console``."""
+    with console.capture() as capture:
+        show(console)
+    return Text.from_ansi(capture.get().strip("\n"))
+
+
+def as_plain_text(show: Show) -> str:
+    """What ``show`` prints, without colours."""
+    with io.StringIO() as page:
+        show(page_console(page, color_system=None))
+        return page.getvalue().strip("\n")
+
+
+def as_html(show: Show) -> str:
+    """What ``show`` prints, for a notebook."""
+    with io.StringIO() as nowhere:
+        console = page_console(nowhere, record=True)
+        show(console)
+        return console.export_html(inline_styles=True, code_format=_CODE)

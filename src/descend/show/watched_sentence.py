@@ -46,11 +46,17 @@ def _ending(report: Report) -> str:
     if status == "interrupted":
         return f"Interrupted {when}."
     if status == "failed" and message:
-        return f"The script failed {when}: {message if message.endswith(('.', '!', '?')) else message + '.'}"
+        return f"{_program(report)} failed {when}: {message if message.endswith(('.', '!', '?')) else message + '.'}"
     if status == "failed" or exit_status:
         said = f" with exit status{numbers.NO_BREAK}{exit_status}" if exit_status else ""
-        return f"The script stopped{said} {when}."
+        return f"{_program(report)} stopped{said} {when}."
     return ""
+
+
+def _program(report: Report) -> str:
+    """What the person calls it."""
+    title = str(report.get("title") or "")
+    return "The notebook" if title.endswith(".ipynb") else "The cell" if title.startswith("cell ") else "The script"
 
 
 def _nothing_trained(report: Report) -> str:

@@ -28,6 +28,7 @@ from torch.utils.data.dataloader import (
     _SingleProcessDataLoaderIter,
 )
 
+from descend.watch.cells import name_of_file
 from descend.watch.fast_datasets import NotReplaced, Source
 from descend.watch.fast_rows import Rows, whole_numbers
 
@@ -298,6 +299,6 @@ def _name_of(loader: DataLoader[Any]) -> str:
             ]
             if names:
                 return f"{names[0]} ({what})"
-            place = place or f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"  # noqa: PTH119 - see above
+            place = place or f"{os.path.basename(name_of_file(frame.f_code.co_filename))}:{frame.f_lineno}"  # noqa: PTH119 - see above
         frame = frame.f_back
     return f"the loader at {place} ({what})"

@@ -4,6 +4,8 @@ import os
 import sysconfig
 from collections.abc import Callable
 
+from descend.watch.cells import name_of_file
+
 _LIBRARIES = ("stdlib", "platstdlib", "purelib", "platlib")
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 
@@ -22,8 +24,9 @@ def own_files() -> Callable[[str], bool]:
     def own(filename: str) -> bool:
         answer = known.get(filename)
         if answer is None:
+            name = name_of_file(filename)
             answer = known[filename] = not (
-                filename.startswith(("<", *foreign)) or any(part in filename for part in _INSTALLED)
+                name.startswith(("<", *foreign)) or any(part in name for part in _INSTALLED)
             )
         return answer
 

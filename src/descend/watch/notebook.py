@@ -3,6 +3,7 @@
 import ast
 import copy
 import json
+import linecache
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 from descend.errors import UsageError
 from descend.record.files import reason_of
@@ -40,8 +41,8 @@ class Notebook:
 
     @property
     def sources(self) -> dict[str, str]:
-        """The text of every cell, by its name."""
-        return {self.cell_name(number): cell for number, cell in enumerate(self.cells, 1)}
+        """The text of every cell, by its name, from the line on that IPython counts as the first."""
+        return {self.cell_name(number): cell[len(_blank_lines(cell)) :] for number, cell in enumerate(self.cells, 1)}
 
 
 def read_notebook(path: str) -> Notebook:
@@ -95,30 +96,75 @@ def run_notebook(notebook: Notebook, arguments: Sequence[str], *, ready: Callabl
 
 
 @contextmanager
-def cells_named(shell: Any, name_of: Callable[[int], str]) -> Iterator[None]:
-    """Inside, a cell is compiled with the watcher's probes, under the name that ``name_of`` gives its number."""
-    probes = _CellProbes(name_of)
-    names = shell.compile.__dict__
+def cells_named(
+    shell: Any, name_of: Callable[[int], str], *, number: int | None = None, above: str = ""
+) -> Iterator[None]:
+    """Inside, a cell is compiled with the watcher's probes, under the name that ``name_of`` gives its number.
+
+    Inside a cell that runs, ``number`` is that cell's own, and ``above`` the lines in it before those that IPython is given now.
+    Errors are shown without our frames.
+    """
+    probes = _CellProbes(shell, name_of, number, above)
+    names, shown = shell.compile.__dict__, shell.__dict__
+    error_shown = shell._get_exc_info  # noqa: SLF001 - nothing public stands between an error and its showing
+
+    def without_ours(exc_tuple: Any = None) -> Any:
+        kind, error, traceback = error_shown(exc_tuple)
+        forget_our_frames(error)
+        return kind, error, error.__traceback__ if traceback is not None else None
+
     names["get_code_name"] = probes.name_cell
+    shown["_get_exc_info"] = without_ours
     shell.ast_transformers.append(probes)
     try:
         yield
     finally:
         shell.ast_transformers.remove(probes)
         names.pop("get_code_name", None)
+        shown.pop("_get_exc_info", None)
+
+
+def fail_in_silence(shell: Any, error: BaseException) -> NoReturn:
+    """End the cell that runs with an error that IPython has shown already, so that those after it do not run."""
+    show = shell.showtraceback
+
+    def show_others(*args: Any, **options: Any) -> None:
+        shell.__dict__.pop("showtraceback", None)
+        if sys.exc_info()[1] is not error:
+            show(*args, **options)
+
+    shell.__dict__["showtraceback"] = show_others
+    raise error
+
+
+def lines_above(magic: str, cell: str) -> str:
+    """What stands in a cell that begins with ``magic`` above the first line that IPython counts, which skips empty ones."""
+    return f"{magic}\n{_blank_lines(cell)}"
+
+
+def _blank_lines(cell: str) -> str:
+    """The lines at a cell's beginning that hold nothing."""
+    return cell[: cell.rfind("\n", 0, len(cell) - len(cell.lstrip())) + 1]
 
 
 class _CellProbes:
-    """Puts the watcher's probes into the syntax tree of each cell, as IPython calls it."""
+    """Puts the watcher's probes into the syntax tree of each cell, as IPython calls it, and counts its lines as the person sees them."""
 
-    def __init__(self, name_of: Callable[[int], str]) -> None:
-        self._name_of, self._name = name_of, ""
+    def __init__(self, shell: Any, name_of: Callable[[int], str], number: int | None, above: str) -> None:
+        self._shell, self._name_of, self._number = shell, name_of, number
+        self._name, self._above = "", above.splitlines(keepends=True)
 
     def name_cell(self, _raw: str, _transformed: str, number: int) -> str:
         self._name = self._name_of(int(number))
         return self._name
 
     def visit(self, tree: ast.Module) -> ast.Module:
+        if self._number is not None:
+            self._shell.compile._filename_map[self._name] = self._number  # noqa: SLF001 - what its tracebacks show
+        if self._above:
+            ast.increment_lineno(tree, len(self._above))
+            size, changed, lines, name = linecache.cache[self._name]  # type: ignore[misc] # IPython has put it there
+            linecache.cache[self._name] = (size, changed, [*self._above, *lines], name)
         with suppress(Exception):  # the cell can be run without
             probed = copy.deepcopy(tree)
             add_probes(probed, self._name)
@@ -136,11 +182,6 @@ def _new_shell(folder: str) -> Any:
 
         def enable_gui(self, gui: str | None = None) -> None:
             """Nothing: there is no window to draw in (``%matplotlib`` asks for one)."""
-
-        def _get_exc_info(self, exc_tuple: Any = None) -> Any:
-            kind, error, traceback = super()._get_exc_info(exc_tuple)  # type: ignore[no-untyped-call]
-            forget_our_frames(error)
-            return kind, error, error.__traceback__ if traceback is not None else None
 
         def _showtraceback(self, _kind: Any, _error: Any, stb: Any) -> None:
             sys.stdout.flush()

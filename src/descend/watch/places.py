@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from types import FrameType
 
+from descend.watch.cells import name_of_file
+
 Place = tuple[str, int]
 NOWHERE: Place = ("", 0)
 _DEEPEST = 200  # frames that are looked through for one of the user's
@@ -14,6 +16,7 @@ class Places:
     def __init__(self, own: Callable[[str], bool]) -> None:
         self._own = own
         self.known: dict[str, bool] = {}
+        self._names: dict[str, str] = {}
 
     def is_own(self, filename: str) -> bool:
         known = self.known.get(filename)
@@ -36,7 +39,15 @@ class Places:
     def place(self, frame: FrameType | None) -> Place:
         """File and line of the nearest frame of the user's; ``NOWHERE`` when there is none."""
         found = self.nearest(frame)
-        return (found.f_code.co_filename, found.f_lineno) if found is not None else NOWHERE
+        return self.place_in(found) if found is not None else NOWHERE
+
+    def place_in(self, frame: FrameType) -> Place:
+        """File and line of this very frame."""
+        filename = frame.f_code.co_filename
+        name = self._names.get(filename)
+        if name is None:
+            name = self._names[filename] = name_of_file(filename)
+        return name, frame.f_lineno
 
     def own_frames(self, frame: FrameType | None) -> list[FrameType]:
         """Every frame of the user's, from ``frame`` outwards."""

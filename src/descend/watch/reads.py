@@ -137,7 +137,7 @@ def reading(how: str) -> Callable[["Observer", Any], Callable[[Tensor], Any]]:
             value = original(self)
             frame = _getframe().f_back
             if frame is not None and observer.active and observer.places.is_own(frame.f_code.co_filename):
-                place = (frame.f_code.co_filename, frame.f_lineno)
+                place = observer.places.place_in(frame)
                 observer.safely(lambda: observer.reads.read(self, how, value, place))
             return value
 

@@ -16,6 +16,7 @@ from descend.record.events import (
     Unseen,
     ValueRead,
 )
+from descend.watch.cells import file_of_name
 
 
 class SourceTexts:
@@ -35,6 +36,7 @@ class SourceTexts:
 
 def text_of(file: str) -> str | None:
     """The text of a Python file, or of a cell that an interactive session keeps; None where it cannot be had."""
+    file = file_of_name(file)
     try:
         return decode_source(Path(file).read_bytes())
     except (OSError, ValueError, SyntaxError):

@@ -264,7 +264,7 @@ class Steps(Calm):
         key = (id(frame.f_code), frame.f_lasti) if frame is not None else (0, 0)
         site = self.sites.get(key)
         if site is None:
-            place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else NOWHERE
+            place = self.observer.places.place_in(frame) if frame is not None else NOWHERE
             site = self.sites[key] = Site(place)
         return site
 

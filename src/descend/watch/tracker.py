@@ -95,7 +95,7 @@ class Tracker(Steps):
             self.passes_slowly(frame)
         self.observer.hooks.watch_root(type(module))
         own = self.observer.places.nearest(frame)
-        place = (own.f_code.co_filename, own.f_lineno) if own is not None else NOWHERE
+        place = self.observer.places.place_in(own) if own is not None else NOWHERE
         detail = self.detail
         if detail is not None:
             started = _clock()

@@ -64,7 +64,7 @@ def printing(observer: "Observer", original: Callable[..., None]) -> Callable[..
         copy = _Copy(onto)
         with _INSIDE:
             original(*args, sep=sep, end=end, file=copy, flush=flush)
-        text, place = "".join(copy.text), (frame.f_code.co_filename, frame.f_lineno)
+        text, place = "".join(copy.text), observer.places.place_in(frame)
         observer.safely(lambda: observer.reads.printed(text, place))
 
     print.__module__, print.__qualname__ = "builtins", "print"
@@ -107,7 +107,7 @@ class Output:
             if not _INSIDE.depth and observer.active and type(text) is str:
                 frame = _getframe(1)  # not of a progress bar, which shows old numbers again and again
                 if observer.places.is_own(frame.f_code.co_filename):
-                    place = (frame.f_code.co_filename, frame.f_lineno)
+                    place = observer.places.place_in(frame)
                     observer.safely(lambda: self._heard(text, place))
             return written
 

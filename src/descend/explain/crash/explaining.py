@@ -8,6 +8,7 @@ from typing import Any
 from descend.explain.crash import devices, dtypes, gradients, in_place, losses, modules, shapes
 from descend.explain.crash.failure import Explanation, Failure, failure_of, first_words
 from descend.explain.crash.values import is_module, is_tensor, torch_is_there, untouched
+from descend.watch.cells import name_of_file
 
 _LONGEST_MESSAGE = 20_000
 _LONGEST_LINE = 400
@@ -111,7 +112,7 @@ def _told(failure: Failure) -> dict[str, Any] | None:
     return {
         "kind": explanation.kind,
         "title": explanation.title[:_LONGEST_LINE],
-        "file": failure.file,
+        "file": name_of_file(failure.file),
         "line": failure.line,
         "source": failure.source.line(failure.line)[:_LONGEST_LINE] if failure.source is not None else "",
         "function": failure.frame.f_code.co_name,
@@ -119,7 +120,7 @@ def _told(failure: Failure) -> dict[str, Any] | None:
         "expected": explanation.expected[:_LONGEST_LINE],
         "because": explanation.because[:_LONGEST_LINE],
         "fix": [line[:_LONGEST_LINE] for line in fix.lines] if fix is not None else [],
-        "fix_at": {"file": fix.file, "first": fix.first, "last": fix.last} if fix is not None else None,
+        "fix_at": {"file": name_of_file(fix.file), "first": fix.first, "last": fix.last} if fix is not None else None,
         "url": explanation.url,
     }  # fmt: skip
 
