@@ -43,7 +43,7 @@ def test_the_message_names_the_step_the_parameter_and_the_rate():
     error = diverging(lr=5)
     assert error.what == (
         "the loss stopped being a finite number at step 8, with learning rate 5; "
-        "output.weight was the first parameter to go, at step 15"
+        "output.weight would have been the first parameter to go, at step 15"
     )
     assert error.where == "epoch 8, step 8"
     limit = largest_rate_of_scores()

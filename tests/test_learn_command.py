@@ -108,3 +108,12 @@ def test_marks_of_markdown_are_not_shown(monkeypatch: pytest.MonkeyPatch, capsys
 def test_a_name_in_the_list_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
     lesson_list(open_console(), [("[bold]", "about", 5, "")])
     assert capsys.readouterr().out.startswith("[bold]   about   5 min\n")
+
+
+def test_a_line_of_a_paragraph_that_begins_with_a_number_is_no_item(capsys: pytest.CaptureFixture[str]) -> None:
+    prose_block(open_console(), "The first counts the rows:\n2. The second counts columns.")
+    prose_block(open_console(), "1. One\n2. Two\n   and more")
+    assert (
+        capsys.readouterr().out
+        == "\nThe first counts the rows: 2. The second counts columns.\n\n1. One\n2. Two and more\n"
+    )

@@ -217,7 +217,7 @@ def test_evaluate_says_what_does_not_fit(tmp_path):
     run = train((FEATURES, CLASSES))
     model = run.model()
     for data, said in (
-        (None, "was trained on 'arrays', which is not kept with it"),
+        (None, "was trained on 'arrays', which is none of the built-in sets"),
         ((FEATURES[:, :2], CLASSES), r"examples of shape \(2,\) do not fit the model, which takes \(3,\)"),
         ((FEATURES, CLASSES + 1), "hold the class id 2, but there are 2 classes"),
         ((FEATURES, CLASSES, CLASSES), "data is not a pair"),
@@ -236,7 +236,7 @@ def test_a_model_folder_with_odd_words_in_its_recipe_is_refused(tmp_path):
     facts = model.description
     for recipe, loss, said in (
         ({"data": "mnist"}, "mse", "'mnist' holds classes, and the model predicts values"),
-        ({"data": ["scores"], "seed": "x"}, "mse", "which is not kept with it"),
+        ({"data": ["scores"], "seed": "x"}, "mse", "which is none of the built-in sets"),
         ({"data": "scores-two", "layout": "odd"}, "mse", "has no layout 'odd'"),
         ({"data": "scores-two", "seed": -4}, "mse", r"examples of shape \(2,\) do not fit"),
         ({"data": "scores"}, "hinge", "the loss 'hinge', which this descend does not know"),

@@ -32,6 +32,7 @@ TRAININGS = [
     ("in_a_thread", [], 4),
     ("lbfgs", [], 3),
     ("functional", [], None),
+    ("per_sample", [], 4),
     ("trains_nothing", [], 0),
 ]
 ENDINGS = {

@@ -86,6 +86,7 @@ def worked(**changes):
             "close": 2.262,
             "epochs_now": 1472,
             "epochs_standardised": 0,
+            "standardised_lr": 0.5,
         },
         "curvature": None,
     }
@@ -341,3 +342,21 @@ def test_missing_numbers_are_dashes():
         data=[{"name": "x", "shape": [9], "dtype": "float32", "least": None, "most": 1, "mean": 1, "std": math.nan}]
     )
     assert "– … 1, mean 1 ± nan" in words(step)
+
+
+def test_the_limit_is_compared_with_the_rate_of_plain_gradient_descent_alone():
+    land = worked()["landscape"]
+    assert "lr 0.01 is 45 % of it." in words(worked())
+    other = {key: value for key, value in land.items() if key not in ("stable", "close", "epochs_now")}
+    said = words(worked(landscape=other))
+    assert "2/λmax = 0.02231. That is for plain gradient descent." in said
+    assert "% of it" not in said
+
+
+def test_the_loss_to_come_to_where_the_floor_is_nothing():
+    land = worked()["landscape"]
+    assert "comes within 1 % of that, to 2.262, after 1,472 epochs" in words(worked())
+    assert "the rate that is best for them, 0.5, after 1 epoch." in words(worked())
+    assert "comes down to 2.931e-05, after 1,472 epochs" in words(
+        worked(landscape=land | {"floor": 3e-30, "close": 2.931e-05})
+    ).replace("−", "-")

@@ -132,6 +132,8 @@ def test_no_better_than_the_most_frequent_class() -> None:
     confusion = [[0, 0], [0, 3]], [[7, 0], [3, 0]]
     frequent = said(digits(test={"accuracy": 0.7, "confusion": confusion[1]}, target_names=["no", "yes"]))
     assert frequent.endswith("(before: 9.1 %). Always saying no would do as well: 70.0 %.")
+    rare = said(digits(test={"accuracy": 0.6, "confusion": [[6, 1], [3, 0]]}, target_names=["no", "yes"]))
+    assert rare.endswith("Always saying no would do better: 70.0 %.")
     better = said(digits(test={"accuracy": 0.8, "confusion": [[6, 1], [1, 2]]}))
     assert "Always saying" not in better
 

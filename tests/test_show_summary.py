@@ -256,6 +256,8 @@ def test_what_may_be_typed_next() -> None:
         ("descend predict last --values hours=1 'two words=1'", "with values of your own"),
         ("descend evaluate last", "every metric"),
     ]
+    wide = digits(title="arrays", feature_names=[f"x{number}" for number in range(1, 3_001)], path="/tmp/a/arrays-1")
+    assert next_commands(wide)[0] == ("descend.load('/tmp/a/arrays-1').predict(rows)", "in Python")
     assert next_commands(digits(model=None)) == []
 
 

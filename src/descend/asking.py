@@ -164,7 +164,7 @@ def _own_examples(model: Model) -> tuple[str, Examples]:
     name, seed = str(settings.get("data", "")), settings.get("seed", 0)
     if name not in CATALOGUE:
         raise DataError(
-            f"the model was trained on '{name}', which is not kept with it",
+            f"the model was trained on '{name}', which is none of the built-in sets",
             help="in Python: descend.evaluate(model, (features, targets))",
         )
     with torch.random.fork_rng(devices=[]):

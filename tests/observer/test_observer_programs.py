@@ -350,7 +350,10 @@ def test_models_made_anew_keep_their_parameters_names(watch):
     assert seen.losses == seen.result["losses"]
     assert seen.names == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"] * 3, "told again for each new model"
     assert seen.rates == pytest.approx([0.1] * 40 + [0.2] * 40 + [0.3] * 40)
-    assert {event.step for event in seen.all(PhaseTimes)} >= {42, 82}, "what is new is looked at"
+    assert {event.step for event in seen.all(PhaseTimes)} >= {41, 42, 81, 82}, (
+        "what is new is looked at, from its first step on"
+    )
+    assert [event.step for event in seen.all(ParametersSeen)] == [1, 41, 81]
 
 
 def scaled_and_in_half_precision():

@@ -152,7 +152,8 @@ class EvaluationMode(Rule):
         resting = {step: off for step, each in modes.items() if (off := sorted(n for n, on in each.items() if not on))}
         if not resting:
             return
-        trained = {row.name for row in evidence.parameters}
+        then = {row.parameter for row in evidence.norms if row.step in resting}
+        trained = then or {row.name for row in evidence.parameters}
         layers = {name for off in resting.values() for name in off}
         if not _belongs_to_training(layers, trained):
             return  # another model's, that only helps
@@ -234,7 +235,10 @@ class GraphForNothing(Rule):
         found: defaultdict[tuple[str, int], list[tuple[StepGraph, list[Operation]]]] = defaultdict(list)
         for graph in graphs(evidence):
             for pass_ in unused_passes(graph):
-                last = next((each for each in reversed(pass_) if each.tracked), None)
+                # What writes into a parameter, as setting its first values does, is no pass.
+                last = next(
+                    (each for each in reversed(pass_) if each.tracked and not each.name.endswith(("_", ".set"))), None
+                )
                 if last is not None:
                     found[last.file, last.line].append((graph, pass_))
         for at, each in found.items():

@@ -45,6 +45,7 @@ def landscape_of(recorded: RecordedStep, found: Replay) -> dict[str, Any] | None
         if descent.is_stable:
             needed = epochs_needed(land, start.numpy(), lr)
             said |= {"close": needed.loss, "epochs_now": needed.now, "epochs_standardised": needed.standardised}
+            said["standardised_lr"] = needed.standardised_rate
         else:
             said["growth"] = descent.growth
     return said

@@ -29,12 +29,20 @@ def _bowl(land: Mapping[str, Any]) -> list[str]:
     least = f"The least loss that these rows allow is {number(land['floor'])}"
     if limit:
         least += f"; the largest stable learning rate is 2/λmax = {number(limit)}"
-    said = [shape, f"{least}.{_share(land.get('lr'), limit)}"]
+    plain = land.get("stable") is not None
+    said = [
+        shape,
+        f"{least}.{_share(land.get('lr'), limit) if plain else ' That is for plain gradient descent.' if limit else ''}",
+    ]
     if land.get("epochs_now") is not None:
-        line = f"At this rate the loss comes within 1 % of that, to {number(land['close'])}, "
-        line += f"after {numbers.plural(land['epochs_now'], 'epoch')}"
+        near = land["close"] <= 1.011 * land["floor"]
+        line = "At this rate the loss comes " + ("within 1 % of that, " if near else "down ")
+        line += f"to {number(land['close'])}, after {numbers.plural(land['epochs_now'], 'epoch')}"
         if land.get("epochs_standardised") is not None:
-            line += f"; with standardised features after {numbers.plural(max(1, land['epochs_standardised']), 'epoch')}"
+            line += (
+                f"; with standardised features and the rate that is best for them, {number(land['standardised_lr'])}, "
+            )
+            line += f"after {numbers.plural(max(1, land['epochs_standardised']), 'epoch')}"
         said.append(f"{line}.")
     if land.get("growth"):
         said.append(

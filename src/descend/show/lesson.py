@@ -12,6 +12,7 @@ from descend.show.layout import INDENT, columns, muted, prose, put, safe
 _WIDEST = 84
 _INLINE = re.compile(r"(`[^`]+`|\*\*[^*]+\*\*)")
 _ITEM = re.compile(r"(- |\d\. )")
+_NUMBERED = re.compile(r"\d\. ")
 
 Row = tuple[str, str, int, str]  # name, one line, minutes, where it was left
 
@@ -47,7 +48,7 @@ def prose_block(console: Console, text: str) -> None:
     """A paragraph, or a list of items."""
     items: list[list[str]] = []
     for line in text.splitlines():
-        if _ITEM.match(line) or not items:
+        if not items or _begins_item(line, items[-1][0]):
             items.append([line])
         else:
             items[-1].append(line.strip())
@@ -56,6 +57,11 @@ def prose_block(console: Console, text: str) -> None:
         joined = " ".join(item)
         mark = found[0] if (found := _ITEM.match(joined)) else ""
         put(console, *_wrapped(console, joined.removeprefix(mark), "· " if mark == "- " else mark))
+
+
+def _begins_item(line: str, last: str) -> bool:
+    """Whether a line of a paragraph or list is another item, and not words after a line break that happen to begin with a number."""
+    return line.startswith(("- ", "1. ")) or bool(_NUMBERED.match(line) and _NUMBERED.match(last))
 
 
 def verbatim(console: Console, text: str) -> None:

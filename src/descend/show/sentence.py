@@ -130,7 +130,8 @@ def _classes(report: Report, part: str) -> str:
     frequent = _most_frequent(after.get("confusion"))
     if frequent is not None and accuracy <= frequent[1]:
         name = _name(report, frequent[0])
-        return f"{said}. Always saying {name} would do as well: {_share(frequent[1])}."
+        how = "as well" if accuracy == frequent[1] else "better"
+        return f"{said}. Always saying {name} would do {how}: {_share(frequent[1])}."
     pairs = [pair for pair in report.get("confused") or () if pair.get("count", 0) > 0][:2]
     if not pairs:
         return f"{said}."

@@ -27,6 +27,7 @@ _MOST_MISTAKES = 5
 _CURVE_HEIGHT = 5
 _CURVE_WIDTH = 78
 _FEWEST_FOR_CURVE = 3
+_MOST_VALUES = 12  # that a command is shown with
 _LABELS = len("where the time went")
 _MARGIN = len(INDENT) + _LABELS + 3
 
@@ -72,10 +73,12 @@ def next_commands(report: Report) -> list[tuple[str, str]]:
     features = [safe(name) for name in report.get("feature_names") or ()]
     if str(report.get("title") or "").endswith("digits"):
         commands.append((f"descend predict {run} my-digit.png", "a picture of yours"))
+    elif len(features) > _MOST_VALUES:
+        commands.append((f"descend.load({safe(str(path))!r}).predict(rows)", "in Python"))
     elif features:
         values = " ".join(shlex.quote(f"{name}=1") for name in features)
         commands.append((f"descend predict {run} --values {values}", "with values of your own"))
-    if (report.get("recipe") or {}).get("data") in CATALOGUE:  # arrays are not kept, so there is nothing to examine on
+    if (report.get("recipe") or {}).get("data") in CATALOGUE:  # others are examined from Python
         everything = "the confusion table" if report.get("task") == "classes" else "every metric"
         commands.append((f"descend evaluate {run}", everything))
     return commands

@@ -29,7 +29,7 @@ def watched_sentence(report: Report) -> str:
     if not report.get("steps"):
         parts = [_ending(report), _nothing_trained(report)]
     else:
-        parts = [_ending(report), _trainings(report), stuck(report), _printed(report)]
+        parts = [_ending(report), _blinded(report), _trainings(report), stuck(report), _printed(report)]
     return " ".join(part for part in parts if part)
 
 
@@ -59,7 +59,17 @@ def _program(report: Report) -> str:
     return "The notebook" if title.endswith(".ipynb") else "The cell" if title.startswith("cell ") else "The script"
 
 
+def _blinded(report: Report) -> str:
+    """Where watching ended before the program did."""
+    if not any(str(each.get("what")).startswith("everything after") for each in report.get("unseen") or ()):
+        return ""
+    return f"Watching ended after {numbers.plural(report['steps'], 'step')}; the program went on. Until then:"
+
+
 def _nothing_trained(report: Report) -> str:
+    for each in report.get("unseen") or ():
+        if "by an optimizer" in str(each.get("what")):
+            return f"No step of a training was seen: there were {safe(each['what'])}, and {safe(each['why'])}."
     seen = []
     looks = (report.get("looks") or {}).get("count") or 0
     if looks:
@@ -88,6 +98,8 @@ def _one(report: Report, loss: Mapping[str, Any]) -> str:
     if first is None or last is None:
         return f"{steps} were seen, but not their loss{_time(report)}."
     start, end = numbers.short(first), numbers.short(last)
+    if (report.get("steps") or 0) == 1:
+        return f"One step was seen, with a loss of {start}{_time(report)}."
     if start == end:
         return f"Loss did not move over {steps}: it stayed at {end}{_time(report)}."
     said = f"from {start} to {end}{_mean_of(loss, last)}{_lower_before(loss, last)}"

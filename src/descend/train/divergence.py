@@ -80,6 +80,8 @@ def _first_parameter(loop: Loop, bad: int) -> str:
         _quiet_step(loop, engine, batches, loop.schedule.rate(min(number, loop.schedule.steps)))
         for name, value in engine.parameters.value.items():
             if not torch.isfinite(value).all():
+                if number > bad:  # the training has not come so far
+                    return f"{name} would have been the first parameter to go, at step {number:,}"
                 return f"{name} was the first parameter to go, at step {number:,}"
     largest = max(engine.parameters.value, key=lambda name: float(engine.parameters.value[name].abs().max()))
     size = float(engine.parameters.value[largest].abs().max())

@@ -51,6 +51,9 @@ def _making(observer: "Observer", original: Callable[..., None]) -> Callable[...
     @functools.wraps(original)
     def __init__(self: Optimizer, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         original(self, *args, **kwargs)
+        tracker = observer.tracker()
+        if tracker is not None and not tracker.depth:
+            observer.safely(tracker.optimizer_made)
         _tell(observer, "optimizer_made", self, _getframe(1))
 
     return __init__

@@ -17,6 +17,7 @@ from descend.watch.facts.moments import Moments
 from descend.watch.graph import plain
 from descend.watch.kept import WHOLE, KeptParameters
 from descend.watch.names import Names
+from descend.watch.operation_values import has_plain_values
 from descend.watch.places import Places
 from descend.watch.quiet import hidden, quiet
 from descend.watch.rates import as_written, off_by, plain_rate
@@ -74,7 +75,14 @@ class Detail:
         key = (id(module), module.training)
         name, times = self._calls.get(key, (type(module).__name__, 0))
         self._calls[key] = (name, times + 1)
-        if self.snapshot and type(output) is Tensor and not module._modules and id(module) not in self._outputs:  # noqa: SLF001 - children() would be a call of the user's
+        is_leaf = not module._modules  # noqa: SLF001 - children() would be a call of the user's
+        if (
+            self.snapshot
+            and is_leaf
+            and isinstance(output, Tensor)
+            and id(module) not in self._outputs
+            and has_plain_values(output)
+        ):
             room = _OUTPUTS - sum(kept.nbytes for kept in self._outputs.values())
             if output.nbytes <= room:
                 with quiet():

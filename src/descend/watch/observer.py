@@ -81,6 +81,7 @@ class Observer(Counted):
         self.moments = Moments(emit, self._make_collectors)
         self.step = 0
         self.backward_calls = 0
+        self.updates_alone = 0  # of optimizers, that no backward pass came before
         self.active = False
         self.compiles = False  # torch.compile has been used: function modes would be compiled too
         self.recorder: Recorder | None = None
@@ -316,6 +317,9 @@ class Observer(Counted):
     def _finish(self) -> None:
         for tracker in self.trackers:
             tracker.finish()
+        if self.updates_alone and not self.step:
+            many = f"{self.updates_alone:,} update{'s' * (self.updates_alone > 1)} by an optimizer"
+            self.emit(Unseen(many, "no backward pass had computed the gradients"))
         if self.moments.are_told:
             self.tell("finished", self.step)
 

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 
 from descend.watch.backward import Backward, Site
 from descend.watch.batches import rows_in
+from descend.watch.quiet import inside_vmap
 from descend.watch.steps import LEARNED, may_tell_epochs
 from descend.watch.wrappers import gradient_call, of_backward
 
@@ -50,7 +51,7 @@ def tell_calls(observer: "Observer", *, wanted: bool) -> None:
     _watching = _OBSERVERS[-1] if _OBSERVERS else None
 
 
-def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: C901 - calls would cost more
+def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: C901, PLR0912 - calls would cost more
     """``Module.__call__`` while somebody watches.
 
     A function of this file, not of an observer: a user's class that carries it can still be sent to another process.
@@ -88,12 +89,17 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: C901 - cal
             return _plain_call(self, *args, **kwargs)
         finally:
             tracker.depth -= 1
+    if inside_vmap():
+        return _plain_call(self, *args, **kwargs)
     if tracker.depth:
         detail = tracker.detail
         if detail is None:
             return _plain_call(self, *args, **kwargs)
         output = _plain_call(self, *args, **kwargs)
-        detail.module_called(self, output)
+        try:
+            detail.module_called(self, output)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+            observer.give_up(error)
         return output
     try:
         frame = _getframe(1)

@@ -16,6 +16,7 @@ _NoFunction: Any = torch._C.DisableTorchFunction
 _NoDispatch: Any = torch._C._DisableTorchDispatch  # type: ignore[attr-defined,unused-ignore] # noqa: SLF001
 _NoTransforms: Any = torch._C._DisableFuncTorch  # noqa: SLF001
 _NoAutocast: Any = torch._C._DisableAutocast  # noqa: SLF001
+_functorch = torch._C._functorch  # noqa: SLF001
 _set_gradients = torch._C._set_grad_enabled  # noqa: SLF001
 _gradients_on = torch.is_grad_enabled
 
@@ -74,6 +75,12 @@ def torchs_own(function: Callable[..., Any]) -> Callable[..., Any]:
     PyTorch looks the method up once more for every function mode; the program's, which has been called already, must not run again.
     """
     return _BACKWARD if function is torch.Tensor.backward else function
+
+
+def inside_vmap() -> bool:
+    """Whether ``torch.func.vmap`` runs: its tensors stand for several, and have no numbers that could be looked at."""
+    levels = _functorch.get_interpreter_stack()
+    return levels is not None and any(each.key() == _functorch.TransformType.Vmap for each in levels)
 
 
 def modes_are_on() -> bool:

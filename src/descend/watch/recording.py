@@ -13,6 +13,7 @@ from descend.watch.graph import is_leaf
 from descend.watch.identity import Makers, changed_in_place, tensors_in
 from descend.watch.operation_values import constants_of, dtype_of, has_plain_values, index_text, numbers_of
 from descend.watch.places import Places
+from descend.watch.quiet import inside_vmap
 
 MOST = 5_000  # operations of one step
 _MOST_OUTSIDE = 16_000_000  # bytes of tensors from outside that are copied in one step
@@ -111,7 +112,7 @@ class Recording:
 
     def heard(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any, frame: FrameType) -> None:
         """Keep one operation, unless it computes nothing."""
-        if self.muted or name in ABOUT_TENSORS:
+        if self.muted or name in ABOUT_TENSORS or inside_vmap():
             return
         if name == "grad" and isinstance(output, tuple):  # torch.autograd.grad
             name, args, output = "backward", args[:1], None

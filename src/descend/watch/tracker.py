@@ -256,6 +256,14 @@ class Tracker(Steps):
             self.rows = len(detail.batch.tensors[0])
 
     @hidden
+    def optimizer_made(self) -> None:
+        """What it trains may be new: the next steps are looked at, from the beginning of the first on."""
+        self.boundary()
+        self.learning = LEARNED
+        if self.detail is None and not (self.pending or self.waiting or self.quick_passes or self.optimizing):
+            self.prepare(after=self.observer.step)
+
+    @hidden
     def update_begins(self, optimizer: Optimizer, frame: FrameType | None, *, closure: bool) -> None:
         """Told at sampled steps only. With a ``closure`` a whole step begins."""
         if closure and self.updated:
@@ -283,6 +291,7 @@ class Tracker(Steps):
         pending = self.pending
         self.optimizing = False
         if not pending:
+            self.observer.updates_alone += 1
             return
         rate = optimizer.param_groups[0]["lr"]
         self.rate = rate if type(rate) is float else float(rate)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.compiler import is_dynamo_compiling
 from torch.optim import Optimizer
 
+from descend.watch.quiet import inside_vmap
+
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
 
@@ -26,7 +28,7 @@ def gradient_call(
 
         @functools.wraps(original)
         def run(*args: Any, **kwargs: Any) -> Any:
-            if is_dynamo_compiling():
+            if is_dynamo_compiling() or inside_vmap():
                 return original(*args, **kwargs)
             tracker = local.tracker
             if tracker.depth:

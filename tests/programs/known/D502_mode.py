@@ -1,8 +1,10 @@
-# arguments: forgotten | expects: D502 likely line 28
+# arguments: forgotten | expects: D502 likely line 44
 # silent: D501 D504
 # arguments: fixed | silent: D501 D502 D504
 # arguments: frozen | at most: D502 note
 # silent: D501
+# arguments: probe | at most: D502 note
+# silent: D501 D504
 # arguments: saliency | silent: D501 D502
 import sys
 
@@ -20,6 +22,20 @@ if how == "frozen":
     for parameter in body.parameters():
         parameter.requires_grad = False
     body.eval()
+if how == "probe":  # the body learns first, and a head on top of it later
+    first = torch.optim.SGD(body.parameters(), lr=0.1)
+    for _ in range(25):
+        ((body(x) - x.repeat(1, 4)) ** 2).mean().backward()
+        first.step()
+        first.zero_grad()
+    body.requires_grad_(False).eval()
+    scores = nn.Linear(32, 2)
+    second = torch.optim.Adam(scores.parameters(), lr=0.01)
+    for _ in range(25):
+        nn.functional.cross_entropy(scores(body(x)), y).backward()
+        second.step()
+        second.zero_grad()
+    sys.exit()
 optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
 
 for epoch in range(6):

@@ -1,11 +1,13 @@
-# arguments: loader | expects: D504 note line 42
+# arguments: loader | expects: D504 note line 46
 # silent: D501 D502
-# arguments: whole | expects: D504 note line 48
+# arguments: whole | expects: D504 note line 52
 # silent: D501 D502
 # arguments: fixed | silent: D501 D502 D504
 # arguments: attack | silent: D501 D502 D504
+# arguments: copied | silent: D501 D502 D504
 # arguments: auxiliary | silent: D501 D502 D504
 import contextlib
+import copy
 import sys
 
 import torch
@@ -18,6 +20,8 @@ x = torch.randn(300, 12)
 y = x[:, :4].argmax(1)
 net = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 4))
 aside = nn.Linear(64, 1)
+if how == "copied":
+    net = copy.deepcopy(net).double().float()
 optimizer = torch.optim.Adam(net.parameters(), lr=0.003)
 held = DataLoader(TensorDataset(x[240:], y[240:]), batch_size=30)
 for epoch in range(8):

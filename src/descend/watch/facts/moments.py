@@ -8,6 +8,7 @@ to or kept alive (weak references are fine). What it measures stays small: a few
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from threading import get_ident
 from types import FrameType
 from typing import Any
 
@@ -136,7 +137,8 @@ class Collector:
 class Moments:
     """Tells all collectors of each moment, with no mode of anybody's on. A collector that fails is let go of, and that is said.
 
-    ``collectors`` makes them, at the first moment that is told: a program that trains nothing need not wait for them.
+    ``collectors`` makes them, at the first moment that is told: a program that trains nothing need not wait for them. They follow
+    the thread that trains first: what several do at once has no order.
     """
 
     def __init__(
@@ -146,6 +148,8 @@ class Moments:
         self._clock = clock
         self._make = collectors
         self._by_moment: dict[str, list[Collector]] = {}
+        self._thread = 0  # that trained first
+        self._others_train = False
 
     @property
     def are_told(self) -> bool:
@@ -169,6 +173,8 @@ class Moments:
 
     def tell(self, moment: str, *values: Any) -> float:
         """Tell the collectors that answer to ``moment``; gives the seconds that it took, making them apart."""
+        if not self._is_followed(moment):
+            return 0.0
         self.make_collectors()
         started = self._clock()
         answering = self._by_moment[moment]
@@ -180,6 +186,18 @@ class Moments:
                     except Exception as error:  # noqa: BLE001 - the user's step goes on, whatever could not be measured
                         self._let_go(each, error)
         return self._clock() - started
+
+    def _is_followed(self, moment: str) -> bool:
+        """Whether what happens here is in the thread that trained first, or comes before any training."""
+        thread = get_ident()
+        if not self._thread and moment == "backward_begins":
+            self._thread = thread
+        if self._thread in (0, thread) or moment == "finished":
+            return True
+        if moment == "backward_begins" and not self._others_train:
+            self._others_train = True
+            self._emit(Unseen("faults of what other threads train", "the checks follow the thread that trained first"))
+        return False
 
     def of_operation(
         self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any

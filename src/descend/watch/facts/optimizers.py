@@ -50,6 +50,7 @@ class _Followed:
         self.is_loss = False
         self.moved = False
         self.held = False
+        self.given = False  # it had a gradient at an update, wherever that came from
         self.in_model = False
         self._first: Tensor | None = _some(tensor)
         self._version = tensor._version
@@ -101,7 +102,7 @@ class Optimizers(Collector):
         if known is None or known.tensor() is not tensor:
             return False, False, False
         known.look(tensor)
-        return known.held, bool(known.steps), known.moved
+        return known.held, bool(known.steps) or known.given, known.moved
 
     def optimizer_made(self, optimizer: Optimizer, frame: FrameType | None) -> None:
         self._of(optimizer, frame)
@@ -118,6 +119,9 @@ class Optimizers(Collector):
 
     def update_begins(self, optimizer: Optimizer, step: int, frame: FrameType | None) -> None:
         self._of(optimizer, frame).steps.append(step)
+        for each in (each for group in optimizer.param_groups for each in group["params"]):
+            if each.grad is not None:
+                self._follow(each).given = True
 
     def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
         self._look()
@@ -189,7 +193,7 @@ class Optimizers(Collector):
         settings = groups[0] if groups else {}
         name_of = self.tell.names.name_of
         each = [(tensor, self._followed[id(tensor)]) for tensor in tensors]
-        unreached = [(tensor, one) for tensor, one in each if not one.steps and tensor.requires_grad]
+        unreached = [(tensor, one) for tensor, one in each if not (one.steps or one.given) and tensor.requires_grad]
         return {
             "lr": settings.get("lr"),
             "settings": settings,
@@ -201,7 +205,7 @@ class Optimizers(Collector):
             else [],
             "parameters": [name for tensor in tensors if (name := name_of(tensor))],
             "held": len(tensors),
-            "reached": sum(bool(one.steps) for _, one in each),
+            "reached": sum(bool(one.steps) or one.given for _, one in each),
             "moved": sum(one.moved for _, one in each),
             "frozen": sum(not tensor.requires_grad for tensor in tensors),
             "unreached": [

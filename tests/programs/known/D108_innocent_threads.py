@@ -1,0 +1,28 @@
+# silent: D101, D102, D103, D104, D105, D106, D107, D108
+# Three fits at once, in threads of their own.
+import threading
+
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(100, 4)
+y = x.sum(1, keepdim=True)
+
+
+def fit(rate):
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    for _ in range(40):
+        loss = (model(x) - y).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    print(loss.item() < 5)
+
+
+threads = [threading.Thread(target=fit, args=(rate,)) for rate in (0.01, 0.05, 0.1)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
