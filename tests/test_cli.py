@@ -1,6 +1,7 @@
 """The command line: what each command prints, what it writes, and its exit status."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -14,9 +15,10 @@ from PIL import Image
 from descend.cli import main
 from descend.data import builtin
 from descend.data.catalogue import CATALOGUE
-from descend.errors import RecordError
+from descend.errors import RecordError, UsageError
 from descend.models.folder import load
 from descend.record.reader import Reader
+from descend.show.output import print_error, print_json
 from descend.train.recipe import SETTINGS
 
 CHATTERING = """
@@ -379,3 +381,18 @@ def test_output_that_nobody_can_take_ends_quietly_or_in_one_message(tmp_path):
         done = subprocess.run([*command, "data"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("descend: the system refused: no space left on device\n  where: the output\n  help: ")
+
+
+def test_numbers_that_are_not_finite_are_json_still(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"loss": math.nan, "rows": [math.inf, -math.inf, 1.5], "class": "NaN"}, sys.stdout)
+    written = capsys.readouterr().out
+    assert written == '{"loss": null, "rows": [1e999, -1e999, 1.5], "class": "NaN"}\n'
+    assert json.loads(written)["rows"][0] == math.inf
+
+
+def test_an_error_with_a_strangers_name_in_it_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(UsageError("there is no '\x1b[2J'", where="a\x1b]0;b\x07", help="look"))
+    assert capsys.readouterr().err == (
+        "descend: there is no '\N{REPLACEMENT CHARACTER}[2J'\n"
+        "  where: a\N{REPLACEMENT CHARACTER}]0;b\N{REPLACEMENT CHARACTER}\n  help: look\n"
+    )

@@ -1,12 +1,14 @@
 """``descend explain RUN`` on the command line: what it prints, its one JSON object, and its errors."""
 
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import descend
 from descend import cli
@@ -126,3 +128,25 @@ def test_a_wrong_derivation_is_found_out(tmp_path, capsys):
         "∂L/∂b[0] = −85.25 the script's own, line 11 · they disagree: shown −85.25 · closed form ✗ gives −170.5" in said
     )
     assert "✗ to 0 digits; it is not the derivative of this loss" in said
+
+
+@pytest.mark.parametrize(("rate", "broken"), [(1e9, False), (0.1, True)])
+def test_a_step_whose_numbers_are_not_finite_is_explained_as_far_as_it_goes(
+    tmp_path, capsys, monkeypatch, rate, broken
+):
+    monkeypatch.setenv("DESCEND_RUNS", str(tmp_path))
+    x, y = torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([[2.0], [4.0], [6.0]])
+    if broken:
+        x[1] = math.nan
+    model = torch.nn.Sequential(torch.nn.Linear(1, 2), torch.nn.Linear(2, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    with descend.watch("wild"):
+        for _ in range(12):
+            loss = ((model(x) * 1.0 - y) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert cli.main(["explain", "wild", "--step", "10"]) == 0
+    assert "not finite" in capsys.readouterr().out
+    assert cli.main(["explain", "wild", "--step", "10", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss"]["value"] is None

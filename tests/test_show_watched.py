@@ -335,7 +335,7 @@ def test_only_commands_that_work_here_are_offered(monkeypatch: pytest.MonkeyPatc
         ),
         (
             {"printed_loss": None, "phases": [], "epochs": 1, "steps": 1, "loss": loss(2.0, 2.0)},
-            "Loss did not move over 1 step: it stayed at 2.0000.",
+            "One step was seen, with a loss of 2.0000.",
         ),
         (
             {"printed_loss": None, "phases": [], "epochs": None, "loss": loss(2.0, 1.99)},

@@ -15,7 +15,10 @@ LAST_BATCH = "the last batch's alone"
 
 _OF_BATCHES = re.compile(r"\b(batch|step|iter|iteration|minibatch|it|last)\b")
 _OF_SUMS = re.compile(r"\b(sum|total|summed|accumulated|cumulative|running|correct|all)\b")
-_SO_FAR = re.compile(r"\b(so far|running|smooth\w*|ema|overall|cumulative|total|moving)\b")
+_SO_FAR = re.compile(
+    r"\b(so far|running|smooth\w*|ema|overall|cumulative|total|moving|(of|over|across) all|all (epochs|folds|runs)|folds|cv)\b"
+)
+_COMPARING = re.compile(r"->|→|\bwent\b|\bfrom\b.*\bto\b")
 _OF_THE_START = re.compile(r"\b(first|initial\w*|start\w*|begin\w*|before|prev\w*|old|untrained|from)\b")
 _AFTER = re.compile(r"\bafter\b.*\b(update|step|training|optimi\w+)|\bupdated\b")
 _OF_SHARE = re.compile(r"\bacc|accuracy|correct|precision|recall|\bf1\b|score|right|\blr\b|rate|seconds|time")
@@ -49,7 +52,7 @@ class Name:
     @property
     def is_old(self) -> bool:
         """Meant to be a figure of the beginning, or of the one before."""
-        return _OF_THE_START.search(self.text) is not None
+        return (_OF_THE_START.search(self.text) or _COMPARING.search(self.line)) is not None
 
     @property
     def is_after_update(self) -> bool:
@@ -245,28 +248,33 @@ def _never_set_back(source: Source, over: str) -> Iterator[Wrong]:
         lambda at: None if source.counts else at.so_far.mean,
         lambda at: _ratio(top(at.so_far), at.so_far.rows),
     )
-    for formulas, what, cost, set_back in (
+    # A mean over all that is printed once, at the end, is what a cross-validation comes to.
+    for formulas, what, cost, set_back, least in (
         (
             sum_kept,
             f"the sum over all {{number:,}} {over}s so far divided as if it were of one",
             f"The sum is never set back to zero: every {over} before is in it.",
             "the sum",
+            1,
         ),
         (
             count_kept,
             f"the sum over one {over} divided by the batches of all {{number:,}} so far",
             f"The counter is never set back to zero: the figure falls from {over} to {over} even where nothing is learned.",
             "the counter",
+            1,
         ),
         (
             both_kept,
             f"the mean over all {{number:,}} {over}s so far",
             f"Neither sum nor counter is set back to zero: the {over}s before hide what this one came to.",
             "sum and counter",
+            2,
         ),
     ):
         for formula in formulas:
-            yield Wrong("bug", later(formula), what, cost, f"set {set_back} back to 0 at the beginning of each {over}")
+            fix = f"set {set_back} back to 0 at the beginning of each {over}"
+            yield Wrong("bug", later(formula), what, cost, fix, least=least)
 
 
 def _stale(source: Source, over: str) -> Iterator[Wrong]:

@@ -194,7 +194,7 @@ def _kept_output(operation: Operation, tensors: Mapping[str, Tensor]) -> Tensor 
         if kept is not None and tuple(kept.shape) == operation.shape and _looks_like(operation, kept):
             return prepared(kept)
     if operation.values is not None:
-        values = torch.tensor(operation.values, dtype=torch.float64)
+        values = torch.tensor(operation.numbers, dtype=torch.float64)
         return values if "float" in operation.dtype else values.long()
     return None
 
@@ -202,7 +202,7 @@ def _kept_output(operation: Operation, tensors: Mapping[str, Tensor]) -> Tensor 
 def _looks_like(operation: Operation, kept: Tensor) -> bool:
     values = kept.double()
     if operation.values is not None:
-        return close(torch.tensor(operation.values, dtype=torch.float64), values)
+        return close(torch.tensor(operation.numbers, dtype=torch.float64), values)
     summary = torch.stack([values.min(), values.mean(), values.max()])
     return close(torch.tensor([operation.least, operation.mean, operation.most], dtype=torch.float64), summary)
 
@@ -231,7 +231,7 @@ def _recorded(operation: Operation) -> Tensor | None:
     """What a small operation gave in the run."""
     if operation.values is None or None in _flat(operation.values):
         return None
-    return torch.tensor(operation.values, dtype=torch.float64)
+    return torch.tensor(operation.numbers, dtype=torch.float64)
 
 
 def _forward(worked: Worked, inputs: list[Tensor]) -> Tensor:

@@ -98,18 +98,10 @@ def recorded_section(recorded: RecordedStep, operation: Operation) -> Section:
         "dtype": operation.dtype,
     }
     if operation.values is not None and operation.size <= _FEW:
-        return said | {"values": torch.tensor(_numbers(operation.values)).flatten().tolist()}
+        return said | {"values": torch.tensor(operation.numbers).flatten().tolist()}
     if operation.values is not None:
-        return (
-            said | described(torch.tensor(_numbers(operation.values), dtype=torch.float64)) | {"dtype": operation.dtype}
-        )
+        return said | described(torch.tensor(operation.numbers, dtype=torch.float64)) | {"dtype": operation.dtype}
     return said | {"least": operation.least, "most": operation.most, "mean": operation.mean, "std": operation.std}
-
-
-def _numbers(values: Any) -> Any:
-    if isinstance(values, list):
-        return [_numbers(each) for each in values]
-    return math.nan if values is None else float(values)
 
 
 def _of_operation(recorded: RecordedStep, operation: Operation) -> Section:

@@ -85,6 +85,11 @@ class Operation:
         numbers = [each for each in _flat(self.values) if isinstance(each, int | float)]
         return (min(numbers), max(numbers)) if numbers else (nan, nan)
 
+    @property
+    def numbers(self) -> Any:
+        """All of a small output, as ``values`` has it, with NaN where that has None."""
+        return _with_nan(self.values)
+
     def part(self, position: int) -> int:
         """Which output of its operation the input at ``position`` is, counted from 0."""
         return self.input_parts[position] if position < len(self.input_parts) else 0
@@ -202,6 +207,12 @@ def operation_from(step: int, row: Mapping[str, Any]) -> Operation:
         most=number("most"),
         std=number("std"),
     )
+
+
+def _with_nan(values: Any) -> Any:
+    if isinstance(values, list):
+        return [_with_nan(each) for each in values]
+    return nan if values is None else float(values)
 
 
 def _flat(values: Any) -> Iterator[Any]:

@@ -24,11 +24,15 @@ def to_text(text: str) -> str:
 
 def to_json(value: object) -> str:
     """Compact JSON that SQLite's own functions can read. Raises ``TypeError`` for what is not a JSON value."""
-    written = _ENCODER.encode(value)
+    return to_text(in_json(_ENCODER.encode(value)))
+
+
+def in_json(written: str) -> str:
+    """What Python's ``json`` wrote, with numbers that are not finite as every reader of JSON takes them."""
     if "NaN" in written or "Infinity" in written:
         # The pattern swallows quoted text whole, so that a class called "NaN" stays what it is.
         written = _TEXT_OR_NON_FINITE.sub(lambda found: _SPELLING.get(found[0], found[0]), written)
-    return to_text(written)
+    return written
 
 
 def from_json(text: str) -> Any:

@@ -117,7 +117,7 @@ def _loss(worked: Worked) -> list[Text]:
     loss = worked.get("loss")
     if not loss:
         return []
-    passes = [float(each) for each in loss["passes"]]
+    passes = [math.nan if each is None else float(each) for each in loss["passes"]]
     line = Text("L = ", style=STRONG)
     if len(passes) > 1:
         line.append(f"{joined(lambda place: (number(passes[place]), passes[place]), len(passes), sum(passes))} = ")

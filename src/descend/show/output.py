@@ -10,7 +10,8 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from descend.errors import DescendError
-from descend.show.layout import open_console
+from descend.record.values import in_json
+from descend.show.layout import open_console, safe
 
 
 class Output:
@@ -60,13 +61,14 @@ def problem(error: BaseException) -> dict[str, Any]:
 
 def print_json(value: Any, stream: TextIO) -> None:
     """One line, at once."""
-    stream.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+    stream.write(in_json(json.dumps(value, ensure_ascii=False)) + "\n")
     stream.flush()
 
 
 def print_error(error: DescendError) -> None:
     """The message that a person reads in place of a traceback, on standard error."""
-    sys.stderr.write(f"descend: {error}\n")
+    said = "\n".join(safe(line) for line in f"descend: {error}".split("\n"))  # names of strangers' are in it
+    sys.stderr.write(f"{said}\n")
 
 
 def drop_output() -> None:

@@ -208,6 +208,8 @@ class Tracker(Steps):
         self.observer.hooks.read(False)
         ended = self.passes.last_ended
         examined, own = self.passes.step_begins(frame, 0 if self.observer.threaded else self.observer.step, leaves)
+        if examined and self.loader is None:  # the rows that were noted are the evaluation's
+            self.rows = rows_in(own[0].inputs) if own else 0
         if examined and self.detail is not None:
             spent = sum(one.ended - one.started for one in examined)
             self.detail.timeline.leave_out(spent, own[0].place if own else NOWHERE)
@@ -260,7 +262,7 @@ class Tracker(Steps):
         """What it trains may be new: the next steps are looked at, from the beginning of the first on."""
         self.boundary()
         self.learning = LEARNED
-        if self.detail is None and not (self.pending or self.waiting or self.quick_passes or self.optimizing):
+        if self.detail is None and not (self.pending or self.optimizing):
             self.prepare(after=self.observer.step)
 
     @hidden

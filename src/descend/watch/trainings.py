@@ -45,6 +45,7 @@ class Parameters:
         self._latest: dict[str, SeenParameter] = {}
         self._successors: dict[int, SeenParameter] = {}  # by the identity of the one before
         self._sets: dict[tuple[str, ...], tuple[int, int]] = {}
+        self._moved: dict[tuple[str, ...], tuple[int, int]] = {}
 
     def appear(self, step: int, rows: Iterable[tuple[str, tuple[int, ...], str]]) -> None:
         """Parameters of these names, shapes and ways of finding them are used from this step on."""
@@ -75,8 +76,9 @@ class Parameters:
             if parameter.start_norm is None and step <= parameter.step + 1:
                 parameter.start_norm = value
         names = tuple(row[0] for row in rows)
-        first, last = self._sets.get(names, (step, step))
-        self._sets[names] = (min(first, step), max(last, step))
+        _stretch(self._sets, names, step)
+        # The backward pass of a GAN's one half goes through the other: what a step moves is what it trains.
+        _stretch(self._moved, tuple(name for name, *_, change in rows if change != 0) or names, step)
 
     def is_first(self, name: str, step: int) -> bool:
         """Whether this is the first step that used the parameter of this name, as far as it is known yet."""
@@ -118,10 +120,23 @@ class Parameters:
 
     def turns(self, first: int, last: int) -> list[Turn]:
         """Sets without a common parameter that the steps between update in turn; none where all steps update the same."""
-        spans = [(names, *span) for names, span in self._sets.items() if names and first <= span[0] and span[1] <= last]
-        found: list[Turn] = []
-        for names, start, end in spans:
-            others = [(set(other), a, b) for other, a, b in spans if other != names]
-            if others and all(not other & set(names) and a < end and start < b for other, a, b in others):
-                found.append(Turn(names, start, end))
-        return found
+        joined: list[Turn] = []
+        for names, (start, end) in self._moved.items():
+            if not names or start < first or end > last:
+                continue
+            one = Turn(names, start, end)
+            for other in [
+                each for each in joined if not set(each.names).isdisjoint(names)
+            ]:  # not all move in each step
+                joined.remove(other)
+                every = tuple(dict.fromkeys((*other.names, *one.names)))
+                one = Turn(every, min(one.first_step, other.first_step), max(one.last_step, other.last_step))
+            joined.append(one)
+        joined.sort(key=lambda each: each.first_step)
+        at_once = all(a.first_step < b.last_step and b.first_step < a.last_step for a in joined for b in joined)
+        return joined if len(joined) > 1 and at_once else []
+
+
+def _stretch(sets: dict[tuple[str, ...], tuple[int, int]], names: tuple[str, ...], step: int) -> None:
+    first, last = sets.get(names, (step, step))
+    sets[names] = (min(first, step), max(last, step))

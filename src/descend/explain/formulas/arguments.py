@@ -1,6 +1,7 @@
 """What an operation was called with: tensors and constants under the names that PyTorch's signature gives them."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -64,6 +65,8 @@ class Arguments:
         value = self.values[name]
         if isinstance(value, Tensor):
             return value.double()
+        if value is None:  # as a record has a number that is none
+            return torch.tensor(math.nan, dtype=torch.float64)
         assert isinstance(value, int | float)
         return torch.tensor(float(value), dtype=torch.float64)
 
