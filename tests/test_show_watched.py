@@ -524,3 +524,30 @@ def test_epochs_of_one_step_are_not_counted_twice() -> None:
 def test_a_cost_that_was_not_measured_is_not_called_nothing() -> None:
     assert "watching" not in printed(digits(cost={"seconds": 0.0, "share": 0.0}))
     assert "watching      cost 1.8 % of the time (0.83 s)\n" in printed(digits()).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_what_was_not_seen_changes_what_is_said_of_the_training() -> None:
+    ended = {
+        "what": "everything after this step",
+        "why": "the observer failed: oh",
+        "file": None,
+        "line": None,
+        "times": 1,
+    }
+    assert said(digits(unseen=[ended])).startswith(
+        "Watching ended after 9,380 steps; the program went on. Until then: Loss"
+    )
+    threads = ended | {
+        "what": "faults of what other threads train",
+        "why": "the checks follow the thread that trained first",
+    }
+    assert said(digits(unseen=[threads])).startswith("Several threads trained; their steps stand in one row here. Loss")
+    alone = ended | {"what": "5 updates by an optimizer", "why": "no backward pass had computed the gradients"}
+    assert said(digits(steps=0, unseen=[alone])) == (
+        "No step of a training was seen: there were 5 updates by an optimizer, and no backward pass had computed the gradients."
+    )
+
+
+def test_the_program_is_what_the_person_calls_it() -> None:
+    for title, words in (("cell 3", "The cell"), ("train.ipynb", "The notebook"), ("train.py", "The script")):
+        assert said(digits(title=title, status="failed", message="oh")).startswith(f"{words} failed after ")

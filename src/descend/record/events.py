@@ -185,6 +185,9 @@ class SourcesSeen:
     sources: Mapping[str, str]  # file → text
 
 
+OTHER_THREADS = "faults of what other threads train"  # what was not seen where several threads trained
+
+
 @dataclass(frozen=True, slots=True)
 class Unseen:
     """Something that could not be watched, and why."""

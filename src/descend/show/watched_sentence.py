@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from descend.record.events import OTHER_THREADS
 from descend.show import numbers
 from descend.show.layout import safe
 from descend.show.metrics import value_of
@@ -29,7 +30,14 @@ def watched_sentence(report: Report) -> str:
     if not report.get("steps"):
         parts = [_ending(report), _nothing_trained(report)]
     else:
-        parts = [_ending(report), _blinded(report), _trainings(report), stuck(report), _printed(report)]
+        parts = [
+            _ending(report),
+            _blinded(report),
+            _at_once(report),
+            _trainings(report),
+            stuck(report),
+            _printed(report),
+        ]
     return " ".join(part for part in parts if part)
 
 
@@ -64,6 +72,13 @@ def _blinded(report: Report) -> str:
     if not any(str(each.get("what")).startswith("everything after") for each in report.get("unseen") or ()):
         return ""
     return f"Watching ended after {numbers.plural(report['steps'], 'step')}; the program went on. Until then:"
+
+
+def _at_once(report: Report) -> str:
+    """Where several threads trained, and the steps of all of them stand in one row."""
+    if all(each.get("what") != OTHER_THREADS for each in report.get("unseen") or ()):
+        return ""
+    return "Several threads trained; their steps stand in one row here."
 
 
 def _nothing_trained(report: Report) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from descend.record.events import (
+    OTHER_THREADS,
     BatchSeen,
     Evaluation,
     Event,
@@ -221,7 +222,8 @@ class WatchCollector:
         return max(numbers) - min(numbers) + 1
 
     def _trainings(self, steps: int) -> list[dict[str, Any]]:
-        beginnings = self._parameters.beginnings(steps)
+        at_once = any(each.what == OTHER_THREADS for each in self._unseen)  # then their steps have no borders
+        beginnings = [1] if at_once and steps else self._parameters.beginnings(steps)
         spans = [(first, after - 1) for first, after in pairwise([*beginnings, steps + 1])]
         if len(spans) > _MOST_TRAININGS:
             spans = [*spans[: _MOST_TRAININGS // 2], *spans[-_MOST_TRAININGS // 2 :]]

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from descend.record.events import Fact, Listener, Unseen
+from descend.record.events import OTHER_THREADS, Fact, Listener, Unseen
 from descend.watch.names import Names
 from descend.watch.places import Place, Places
 from descend.watch.quiet import quiet
@@ -196,7 +196,7 @@ class Moments:
             return True
         if moment == "backward_begins" and not self._others_train:
             self._others_train = True
-            self._emit(Unseen("faults of what other threads train", "the checks follow the thread that trained first"))
+            self._emit(Unseen(OTHER_THREADS, "the checks follow the thread that trained first"))
         return False
 
     def of_operation(
