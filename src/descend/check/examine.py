@@ -8,7 +8,7 @@ from typing import Any
 
 from descend.check.catalogue import rules
 from descend.check.evidence import Evidence
-from descend.check.finding import LEVELS, CannotCheck, Finding
+from descend.check.finding import LEVELS, CannotCheck, Finding, Place
 from descend.check.rule import Rule
 from descend.errors import DescendError
 from descend.record.reader import Reader
@@ -92,7 +92,7 @@ def examine_evidence(evidence: Evidence, chosen: Sequence[Rule]) -> Examination:
         if evidence.info.kind not in rule.kinds:
             continue
         try:
-            found = [each.at_most(rule.highest) for each in rule.look(evidence)]
+            found = _once([each.at_most(rule.highest) for each in rule.look(evidence)])
             kept = [each for each in found if not _is_ignored(each, evidence)]
             ignored += len(found) - len(kept)
             findings += kept[:_MOST]
@@ -106,6 +106,14 @@ def examine_evidence(evidence: Evidence, chosen: Sequence[Rule]) -> Examination:
             unchecked.append(Unchecked(rule.code, rule.name, f"the rule failed: {type(error).__name__}: {error}"))
     findings.sort(key=lambda each: (LEVELS.index(each.level), each.code))
     return Examination(findings, checked, unchecked, ignored)
+
+
+def _once(findings: Sequence[Finding]) -> list[Finding]:
+    """The same of the same line is said once, as of a loader that is made anew for each epoch."""
+    found: dict[tuple[str, Place | None], Finding] = {}
+    for each in findings:
+        found.setdefault((each.title, each.where), each)
+    return list(found.values())
 
 
 def _is_ignored(finding: Finding, evidence: Evidence) -> bool:
