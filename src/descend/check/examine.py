@@ -8,7 +8,7 @@ from typing import Any
 
 from descend.check.catalogue import rules
 from descend.check.evidence import Evidence
-from descend.check.finding import LEVELS, CannotCheck, Finding, Place
+from descend.check.finding import LEVELS, CannotCheck, Finding
 from descend.check.rule import Rule
 from descend.errors import DescendError
 from descend.record.reader import Reader
@@ -110,9 +110,10 @@ def examine_evidence(evidence: Evidence, chosen: Sequence[Rule]) -> Examination:
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:
     """The same of the same line is said once, as of a loader that is made anew for each epoch."""
-    found: dict[tuple[str, Place | None], Finding] = {}
+    found: dict[tuple[object, ...], Finding] = {}
     for each in findings:
-        found.setdefault((each.title, each.where), each)
+        at = (each.where.file, each.where.line) if each.where is not None else None
+        found.setdefault((each.level, each.title, at), each)
     return list(found.values())
 
 
