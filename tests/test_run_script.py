@@ -33,6 +33,7 @@ TRAININGS = [
     ("lbfgs", [], 3),
     ("functional", [], None),
     ("per_sample", [], 4),
+    ("threads", [], 120),
     ("trains_nothing", [], 0),
 ]
 ENDINGS = {
@@ -146,6 +147,15 @@ def test_the_same_bits_with_and_without_watching(program, arguments, steps, both
         if steps is not None:
             assert len(found.steps().step) == steps
             assert found.info.report["steps"] == steps
+
+
+def test_what_several_threads_train_is_told_in_one_row_and_no_fault(start, record):
+    assert start(PROGRAMS / "threads.py", watched=True).status == 0
+    with record() as found:
+        report = found.info.report
+    assert [each["code"] for each in report["findings"] if each["code"].startswith("D1")] == []
+    assert [each["what"] for each in report["unseen"]] == ["faults of what other threads train"]
+    assert [each["steps"] for each in report["trainings"]] == [120]
 
 
 @pytest.mark.parametrize("how", ENDINGS)

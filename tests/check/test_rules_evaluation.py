@@ -63,7 +63,7 @@ def test_words_of_training_in_evaluation_mode() -> None:
     assert found["title"] == "the model is trained in evaluation mode from step 11 on: dropout and batch norm are off"
     assert found["evidence"]["layers in evaluation mode"].endswith("0.3 (Dropout)")
     assert "0.1 (BatchNorm1d), " in found["evidence"]["layers in evaluation mode"]
-    assert found["evidence"]["evaluation before"] == "after step 10 (line 41)"
+    assert found["evidence"]["evaluation before"] == "after step 10 (line 57)"
     assert "Dropout drops nothing" in found["message"]
     assert found["fix"] == "model.train()   # before training goes on"
 
