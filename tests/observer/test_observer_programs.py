@@ -356,6 +356,26 @@ def test_models_made_anew_keep_their_parameters_names(watch):
     assert [event.step for event in seen.all(ParametersSeen)] == [1, 41, 81]
 
 
+def one_optimizer_a_step():
+    x, y = torch.randn(20, 6), torch.randint(0, 3, (20,))
+    model = Net()
+    losses = []
+    for _ in range(300):
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return {"losses": losses, **model.state_dict()}
+
+
+def test_an_optimizer_for_each_step_does_not_have_each_step_looked_at(watch):
+    seen = watch(one_optimizer_a_step)
+    assert seen.losses == seen.result["losses"]
+    assert len(seen.all(PhaseTimes)) < 150
+
+
 def scaled_and_in_half_precision():
     x, y = torch.randn(20, 6), torch.randint(0, 3, (20,))
     model = Net()

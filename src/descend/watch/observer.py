@@ -42,6 +42,7 @@ from descend.watch.uncompiled import leave_uncompiled
 _MOST_STEPS = 4096  # that are told at once
 _BLIND = 1_000_000  # as if inside that many calls
 _LOOKS = 3  # of one line that are told
+_NEW_OPTIMIZERS = 60  # that are looked at whatever it costs; one that is made under watch is met twice
 
 
 class Recorder(Protocol):
@@ -95,6 +96,7 @@ class Observer(Counted):
         self.hooks = Hooks(self)
         self.reads = Reads(self)
         self._evaluations = 0
+        self._new_optimizers = 0
         self._inside = 0.0  # measured at steps that are looked at
         self.looks = Looks()
         self._pace = pace_of_python()
@@ -128,6 +130,11 @@ class Observer(Counted):
         elapsed, cost = self._clock() - self._began, self.cost_seconds
         self.sparing_until = self._began + cost / SHARE
         return cost / elapsed if elapsed > 0 else 0.0
+
+    def has_time_for_another_optimizer(self) -> bool:
+        """Whether a look at what a new one trains may be taken: at the first ones always, a program may make one for each step."""
+        self._new_optimizers += 1
+        return self._new_optimizers <= _NEW_OPTIMIZERS or self.share() < SHARE
 
     def heeded(self, candidate: int, at: float) -> int:
         """The next step that may be looked at: this one, or the one after it if watching has cost too much ``at`` this time."""

@@ -260,6 +260,8 @@ class Tracker(Steps):
     @hidden
     def optimizer_made(self) -> None:
         """What it trains may be new: the next steps are looked at, from the beginning of the first on."""
+        if not self.observer.has_time_for_another_optimizer():
+            return
         self.boundary()
         self.learning = LEARNED
         if self.detail is None and not (self.pending or self.optimizing):
@@ -301,7 +303,8 @@ class Tracker(Steps):
         if id(optimizer) not in self.known_optimizers:
             self._know(optimizer)
             self.calm = False
-            self.learning = LEARNED  # the names of its parameters are not known: the next steps are looked at
+            if self.observer.has_time_for_another_optimizer():
+                self.learning = LEARNED  # the names of its parameters are not known: the next steps are looked at
         if self.detail is None:
             for one in self.pending:
                 one.site.way = "optimizer"
