@@ -113,7 +113,7 @@ class ScheduleMisplaced(Rule):
             evidence,
             run,
             f"CosineAnnealingLR is stepped {values['calls']:,} times and is over after T_max={length:,}",
-            f"The rate goes to the least and back up again, {rounds:.0f} times over the run, in place of once down.",
+            f"The rate goes down to the least or up from there {rounds:.0f} times over the run, in place of once down.",
             {"T_max": length, "runs through": f"{rounds:.1f} times"},
             f"step it once an epoch, or give it T_max={values['calls']:,}, the number of calls",
         )

@@ -28,7 +28,8 @@ def number_of_cell(frame: FrameType | None) -> int | None:
 
 def _numbers() -> Mapping[str, int]:
     """Of each cell that IPython has compiled, by the name of its code."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    current = getattr(sys.modules.get("IPython"), "get_ipython", None)  # not there yet while it is imported
+    shell = current() if current is not None else None
     found: Mapping[str, int] = getattr(getattr(shell, "compile", None), "_filename_map", {})
     return found
 
