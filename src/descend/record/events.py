@@ -185,6 +185,7 @@ class SourcesSeen:
     sources: Mapping[str, str]  # file → text
 
 
+EVERYTHING_AFTER = "everything after this step"  # what was not seen where watching ended before the program did
 OTHER_THREADS = "faults of what other threads train"  # what was not seen where several threads trained
 
 

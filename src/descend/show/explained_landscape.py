@@ -29,11 +29,7 @@ def _bowl(land: Mapping[str, Any]) -> list[str]:
     least = f"The least loss that these rows allow is {number(land['floor'])}"
     if limit:
         least += f"; the largest stable learning rate is 2/λmax = {number(limit)}"
-    plain = land.get("stable") is not None
-    said = [
-        shape,
-        f"{least}.{_share(land.get('lr'), limit) if plain else ' That is for plain gradient descent.' if limit else ''}",
-    ]
+    said = [shape, f"{least}.{_compared(land, limit)}"]
     if land.get("epochs_now") is not None:
         near = land["close"] <= 1.011 * land["floor"]
         line = "At this rate the loss comes " + ("within 1 % of that, " if near else "down ")
@@ -49,6 +45,13 @@ def _bowl(land: Mapping[str, Any]) -> list[str]:
             f"Above the limit the distance from the minimum grows by a factor of {number(land['growth'])} each epoch."
         )
     return said
+
+
+def _compared(land: Mapping[str, Any], limit: float | None) -> str:
+    """The run's learning rate beside the limit, where its optimizer is the one that the limit is for."""
+    if limit and land.get("stable") is None:
+        return " That is for plain gradient descent."
+    return _share(land.get("lr"), limit)
 
 
 def _share(lr: float | None, limit: float | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from descend.record.events import OTHER_THREADS
+from descend.record.events import EVERYTHING_AFTER, OTHER_THREADS
 from descend.show import numbers
 from descend.show.layout import safe
 from descend.show.metrics import value_of
@@ -69,16 +69,18 @@ def _program(report: Report) -> str:
 
 def _blinded(report: Report) -> str:
     """Where watching ended before the program did."""
-    if not any(str(each.get("what")).startswith("everything after") for each in report.get("unseen") or ()):
+    if not _unseen(report, EVERYTHING_AFTER):
         return ""
     return f"Watching ended after {numbers.plural(report['steps'], 'step')}; the program went on. Until then:"
 
 
 def _at_once(report: Report) -> str:
     """Where several threads trained, and the steps of all of them stand in one row."""
-    if all(each.get("what") != OTHER_THREADS for each in report.get("unseen") or ()):
-        return ""
-    return "Several threads trained; their steps stand in one row here."
+    return "Several threads trained; their steps stand in one row here." if _unseen(report, OTHER_THREADS) else ""
+
+
+def _unseen(report: Report, what: str) -> bool:
+    return any(each.get("what") == what for each in report.get("unseen") or ())
 
 
 def _nothing_trained(report: Report) -> str:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from descend.record.events import (
+    EVERYTHING_AFTER,
     Event,
     Listener,
     Message,
@@ -300,7 +301,7 @@ class Observer(Counted):
         """Stop watching, and say why."""
         if self.active:
             self.be_blind()
-            self.emit(Unseen("everything after this step", f"the observer failed: {type(error).__name__}: {error}"))
+            self.emit(Unseen(EVERYTHING_AFTER, f"the observer failed: {type(error).__name__}: {error}"))
 
     def be_blind(self) -> None:
         """Let everything pass unseen from now on."""

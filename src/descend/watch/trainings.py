@@ -125,9 +125,7 @@ class Parameters:
             if not names or start < first or end > last:
                 continue
             one = Turn(names, start, end)
-            for other in [
-                each for each in joined if not set(each.names).isdisjoint(names)
-            ]:  # not all move in each step
+            for other in [each for each in joined if set(each.names) & set(names)]:  # not all move in each step
                 joined.remove(other)
                 every = tuple(dict.fromkeys((*other.names, *one.names)))
                 one = Turn(every, min(one.first_step, other.first_step), max(one.last_step, other.last_step))
