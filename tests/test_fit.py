@@ -59,6 +59,11 @@ class Detached(Net):
     def forward(self, x):  # Detached
         return super().forward(x).detach()
 
+class Reshapes(Net):
+    def forward(self, x):  # Reshapes
+        outputs = super().forward(x)
+        return outputs[:-1] if self.training else outputs
+
 class Examined(Net):
     calls = 0
 
@@ -339,9 +344,11 @@ def test_a_training_runs_in_any_thread():
         ("Third", 2, " raised an error in step 3: ValueError: odd rows", "--pause 2 opens"),
         ("Exits", 0, " ended the program in step 1", "take the call that exits out of forward"),
         ("Detached", 0, "'s gradients cannot be computed in step 1: RuntimeError: element 0", "look in forward for"),
+        ("Reshapes", 0, "'s outputs do not fit the labels in step 1: ", "forward has to return the same shape"),
         ("Examined", 0, " raised an error when it was examined before the first step: ", "correct that line"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:Using a target size")
 def test_a_model_that_fails_on_the_way_is_told_with_its_line(name, steps, what, help):
     with pytest.raises(TrainingError) as caught:
         train((FEATURES, VALUES), test=(FEATURES, VALUES), model=f"nets.py:{name}", batch_size="all")

@@ -278,6 +278,45 @@ def test_a_missing_import(write):
     assert error.where == "net.py:3"
 
 
+def test_a_constructor_that_ends_the_program(write):
+    write("""
+        import sys
+
+        class Net(nn.Linear):
+            def __init__(self):
+                sys.exit(0)
+    """)
+    error = refused()
+    assert error.what == "Net in net.py ends the program while it is made"
+    assert error.where == "net.py:7 in __init__"
+    assert error.help == "take the call that exits out of it"
+
+
+def test_a_forward_that_ends_the_program():
+    def leaves(x):
+        raise SystemExit
+
+    error = unfit(leaves, torch.zeros(6, 4))
+    assert error.what == "the model ends the program where it is to give its outputs"
+    assert error.help == "take the call that exits out of forward"
+
+
+def test_a_state_that_could_not_be_kept_is_refused_before_it_is_trained(write):
+    write("""
+        class Net(nn.Linear):
+            def __init__(self):
+                super().__init__(2, 3)
+                self.register_buffer("graph", torch.eye(3).to_sparse())
+    """)
+    error = refused()
+    assert (
+        error.what
+        == "the model keeps a tensor of the layout sparse_coo in its state, and a model folder holds dense tensors only"
+    )
+    assert error.where == "'graph'"
+    assert error.help.startswith("keep it dense: tensor.to_dense(); or out of the state: ")
+
+
 def test_a_file_that_ends_the_program(write):
     write("import sys\nsys.exit(0)")
     error = refused()

@@ -29,6 +29,7 @@ app = App(
     version=lambda: __import__("importlib.metadata").metadata.version("descend"),
     default_parameter=Parameter(negative=(), show_default=False),
     help_flags=["--help", "-h"],
+    suppress_keyboard_interrupt=False,  # it would end without a word
 )
 app.command(train)
 app.command(data)

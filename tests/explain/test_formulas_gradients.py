@@ -16,6 +16,7 @@ from descend.watch.identity import tensors_in
 from descend.watch.operation_values import constants_of
 
 TOLERANCE = 1e-9
+ROUNDING = 1e-14  # of what came in: where nearly all of it cancels (softmax at its edge), two ways of rounding differ by so much
 
 
 class Calls(TorchFunctionMode):
@@ -70,7 +71,8 @@ def check(run, *tensors):
         assert found, "a gradient that autograd has is missing"
         assert sum(found).shape == expected.shape
         largest = expected.abs().max() if expected.numel() else 0
-        assert (sum(found) - expected).abs().max() <= TOLERANCE * max(largest, 1e-30) if expected.numel() else True
+        allowed = TOLERANCE * max(largest, 1e-30) + ROUNDING * (gradient.abs().max() if gradient.numel() else 0)
+        assert (sum(found) - expected).abs().max() <= allowed if expected.numel() else True
 
 
 def r(*shape):

@@ -10,8 +10,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from descend.record.events import Evaluation, Event, Fact, ModuleCalls, Operations
+from descend.watch.names import Names
 from descend.watch.observer import Observer
 from descend.watch.operations import OperationRecorder
+from descend.watch.passes import Passes
+from descend.watch.places import Places
 
 STEPS = 30  # more than are looked at
 
@@ -189,3 +192,18 @@ def test_how_a_loader_makes_its_batches_is_none_of_the_steps_operations() -> Non
     for step in (2, 3, 4):
         assert told[step] == ["linear", "cross_entropy", "backward"]
     assert "stack" not in told[1]
+
+
+def test_later_evaluations_are_looked_at_closely_only_while_there_is_time():
+    time_left = [False]
+    passes = Passes(Names(Places(lambda _: True)), lambda *_: None, lambda: time_left[0])
+    here, there = ("train.py", 9), ("train.py", 12)
+    closely = [passes.closely(here, step) for step in range(100, 125)]
+    assert closely == [True] * 20 + [False] * 5
+    assert passes.closely(there, 125), "a line is counted for itself"
+    time_left[0] = True
+    assert not passes.closely(here, 124), "all passes of one evaluation are looked at in the same way"
+    assert passes.closely(here, 126)
+    time_left[0] = False
+    passes.begin_anew()
+    assert passes.closely(here, 127)

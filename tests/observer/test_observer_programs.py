@@ -223,7 +223,9 @@ def accumulation():
 def test_accumulated_gradients_are_one_step(watch):
     seen = watch(accumulation)
     each = seen.result["losses"]
-    assert seen.losses == pytest.approx([sum(each[i : i + 4]) / 4 for i in range(0, len(each), 4)])
+    summed = "each step's gradients are those of the sum"
+    assert seen.losses == pytest.approx([sum(each[i : i + 4]) for i in range(0, len(each), 4)]), summed
+    assert seen.rows == [16] * len(seen.losses), "four batches of four"
     lengths = [length for _, (_, length, _) in seen.norms(3).items()]
     assert sum(length**2 for length in lengths) ** 0.5 == pytest.approx(0.1, rel=1e-3), "as clipped, when it was used"
     assert seen.phases(3).places["forward"] == seen.line("loss = F.cross_entropy")
@@ -305,6 +307,30 @@ def test_a_gradient_penalty_is_part_of_its_step(watch):
     seen = watch(looks_inside_training)
     assert seen.losses == seen.result["losses"]
     assert [event.kind for event in seen.all(Message)] == ["look"]
+    assert seen.names == ["weight", "bias"], "the image is differentiated by, and not trained"
+
+
+def solves_an_equation():
+    model = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+    scale = torch.ones(1, requires_grad=True)
+    optimizer = torch.optim.Adam([*model.parameters(), scale], lr=0.01)
+    points = torch.linspace(0, 1, 20)[:, None].requires_grad_()
+    losses = []
+    for _ in range(25):
+        value = model(torch.cat([points]))
+        (slope,) = torch.autograd.grad(value.sum(), points, create_graph=True)
+        loss = (slope + scale * value).square().mean() + (value[0] - 1).square().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return {"losses": losses, **model.state_dict()}
+
+
+def test_points_that_an_equation_is_solved_at_are_no_parameters(watch):
+    seen = watch(solves_an_equation)
+    assert seen.losses == seen.result["losses"]
+    assert seen.names == ["0.weight", "0.bias", "2.weight", "2.bias", "scale"]
 
 
 def functional():

@@ -24,7 +24,7 @@ from descend.models.build import skeleton
 from descend.models.description import FORMAT, ModelDescription, damaged, read_description
 from descend.models.model import Model
 from descend.models.output import check_output
-from descend.models.user_file import load_class
+from descend.models.user_file import load_class, state_of
 from descend.record.files import storage_error, sync_folder, write_atomically
 
 WEIGHTS = "model.safetensors"
@@ -124,16 +124,9 @@ def _put_in_place(partial: Path, folder: Path) -> None:
 
 
 def _weights(module: nn.Module) -> bytes:
-    tensors: dict[str, Tensor] = {}
-    for name, value in module.state_dict().items():
-        if not isinstance(value, Tensor):
-            raise ModelError(
-                f"the model keeps a {type(value).__name__} in its state, and a model folder holds tensors only",
-                where=f"'{name}'",
-                help="keep it in a buffer: self.register_buffer(name, tensor)",
-            )
-        # A copy of its own: safetensors refuses tensors that share memory, as tied weights do.
-        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+    # Copies of their own: safetensors refuses tensors that share memory, as tied weights do.
+    contiguous = torch.contiguous_format
+    tensors = {name: value.detach().cpu().clone(memory_format=contiguous) for name, value in state_of(module).items()}
     return safetensors.torch.save(tensors)
 
 

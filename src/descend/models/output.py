@@ -51,6 +51,12 @@ def forward(module: nn.Module, features: Tensor) -> object:
     try:
         with evaluating(module):
             return module(features)
+    except SystemExit as error:
+        raise ModelError(
+            "the model ends the program where it is to give its outputs",
+            where=place_of_error(error, folder_of_forward(module)) or place_of_forward(module),
+            help="take the call that exits out of forward",
+        ) from error
     except Exception as error:
         shape = tuple(features.shape)
         flatten = "begin forward with x = x.flatten(1), or " if len(shape) > 2 else ""

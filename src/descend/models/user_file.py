@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from descend.errors import ModelError, did_you_mean
@@ -57,6 +57,7 @@ def load_class(reference: str, *, feature_shape: tuple[int, ...], outputs: int) 
         module = _make(found, path, name, _arguments(found, path, name, feature_shape, outputs))
     _materialise(module, feature_shape)
     _check_trainable(module, path, name)
+    state_of(module)  # now, and not when it is trained and cannot be kept
     return module
 
 
@@ -237,6 +238,12 @@ def _make(
     try:
         with _importable(folder):
             module = made_by(*positional, **by_name)
+    except SystemExit as error:
+        raise ModelError(
+            f"{name} in {path} ends the program while it is made",
+            where=place_of_error(error, folder) or place_of_definition(made_by, path),
+            help="take the call that exits out of it",
+        ) from error
     except Exception as error:
         raise ModelError(
             f"{name} in {path} cannot be made: {said(error)}",
@@ -250,6 +257,30 @@ def _make(
             help="return the module that is to be trained",
         )
     return module
+
+
+def state_of(module: nn.Module) -> dict[str, Tensor]:
+    """What a model folder keeps of a module, by name: parameters and buffers, as they are.
+
+    Raises :class:`~descend.errors.ModelError` for what such a folder cannot hold.
+    """
+    state: dict[str, Tensor] = {}
+    for name, value in module.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ModelError(
+                f"the model keeps a {type(value).__name__} in its state, and a model folder holds tensors only",
+                where=f"'{name}'",
+                help="keep it in a buffer: self.register_buffer(name, tensor)",
+            )
+        if value.layout is not torch.strided:
+            kind = str(value.layout).removeprefix("torch.")
+            raise ModelError(
+                f"the model keeps a tensor of the layout {kind} in its state, and a model folder holds dense tensors only",
+                where=f"'{name}'",
+                help="keep it dense: tensor.to_dense(); or out of the state: self.register_buffer(name, tensor, persistent=False)",
+            )
+        state[name] = value
+    return state
 
 
 def _materialise(module: nn.Module, feature_shape: tuple[int, ...]) -> None:

@@ -126,6 +126,12 @@ def _failure(error: BaseException, plan: Plan, loop: Loop) -> BaseException:
     if place:
         before = f"--pause {number - 1} opens a debugger in the step before it" if number > 1 else "correct that line"
         return TrainingError(f"your model raised an error {when}: {places.said(error)}", where=place, help=before)
+    if isinstance(error, RuntimeError | ValueError | IndexError) and Path(frames[-1].filename).name == "functional.py":
+        return TrainingError(
+            f"your model's outputs do not fit the labels {when}: {places.said(error)}",
+            where=places.place_of_forward(plan.module),
+            help="forward has to return the same shape for every batch, (rows, outputs): print it there",
+        )
     if isinstance(error, RuntimeError) and any("autograd" in Path(frame.filename).parts for frame in frames):
         return TrainingError(
             f"your model's gradients cannot be computed {when}: {places.said(error)}",

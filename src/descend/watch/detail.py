@@ -2,6 +2,7 @@
 
 import math
 import time
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any
@@ -57,6 +58,7 @@ class Detail:
         self._modules: dict[int, str] = {}
         self._outputs: dict[int, Tensor] = {}
         self._state_before: dict[str, Tensor] = {}
+        self._given: dict[int, weakref.ref[Tensor]] = {}
 
     def restart(self) -> None:
         """What has run so far was an evaluation."""
@@ -90,9 +92,14 @@ class Detail:
         if self._thorough:
             self.tell("module_called", module, output, self.step)
 
+    def given(self, tensors: Sequence[Tensor]) -> None:
+        """Tensors that a model takes, or that something is differentiated by: not what an optimizer's step trains."""
+        self._given.update((id(tensor), weakref.ref(tensor)) for tensor in tensors)
+
     def root_called(self, module: nn.Module, output: Any, inputs: list[Tensor], frame: FrameType | None) -> None:
         """A module with parameters was called by the user's code."""
         self.module_called(module, output)
+        self.given(inputs)
         if id(module) not in self._modules:
             self._modules.update(self.names.modules_of(module, frame))
         if torch.is_grad_enabled():  # else it may be an evaluation before the step
@@ -162,7 +169,7 @@ class Detail:
         started = time.perf_counter()
         seconds, places = self.timeline.totals({one.index for one in counted})
         used = [id(one) for optimizer in self.optimizers.values() for one in optimizer_parameters(optimizer)]
-        used += [id(leaf) for one in counted for leaf in one.leaves]
+        used += [id(leaf) for one in counted for leaf in one.leaves if not (used and self._is_input(leaf))]
         by_id = self.parameters.by_id
         kept = [by_id[key].tensor for key in dict.fromkeys(used) if key in by_id]
         seen = self.names.tell(kept)
@@ -180,6 +187,11 @@ class Detail:
             events.append(self._snapshot(step, epoch, loss, named, outside))
         self.cost += time.perf_counter() - started
         return events
+
+    def _is_input(self, leaf: Tensor) -> bool:
+        """Whether a leaf that no optimizer has is an input that gradients are taken of, as for a gradient penalty."""
+        known = self._given.get(id(leaf))
+        return known is not None and known() is leaf and not isinstance(leaf, nn.Parameter)
 
     def _call_rows(self) -> list[tuple[str, str, bool, int]]:
         return [

@@ -15,12 +15,15 @@ from descend.watch.places import NOWHERE, Place, Places
 
 _HASHED = 3  # batches of one evaluation that are fingerprinted
 _LOOKS = 30  # at the layers of passes that start at one line
+# Evaluations at one line that are looked at closely whatever it costs; later ones while there is time for it.
+_CLOSELY = 20
 
 
 class Pass:
     """One call of a module of the user's, outside of any other."""
 
     __slots__ = (
+        "closely",
         "ended",
         "gradients",
         "identity",
@@ -47,6 +50,7 @@ class Pass:
         self.training = module.training  # its mode when it was called
         self.noted = False  # in passing: where it was called is not known
         self.look: Look | None = None  # at its layers, where it may be an evaluation
+        self.closely = True  # its batch is fingerprinted, should it be an evaluation's
 
 
 @dataclass(slots=True)
@@ -81,8 +85,14 @@ class Passes:
     that is trained in the same place otherwise: a teacher's pass without a graph is part of the step.
     """
 
-    def __init__(self, names: Names, evaluated: Callable[[nn.Module, list[Tensor], object, Place], None]) -> None:
+    def __init__(
+        self,
+        names: Names,
+        evaluated: Callable[[nn.Module, list[Tensor], object, Place], None],
+        has_time: Callable[[], bool],
+    ) -> None:
         self._evaluated = evaluated
+        self._has_time = has_time  # for another close look at an evaluation
         self.waiting: list[Pass] = []  # passes since the last step or batch
         self._names = names
         self._open: _Open | None = None
@@ -91,6 +101,9 @@ class Passes:
         self._noted_after = 0  # so many steps
         self._listening: Look | None = None
         self._looks: dict[Place, tuple[int, int]] = {}  # of each place how many, and after which step the last
+        self._seen: dict[
+            Place, tuple[int, int, bool]
+        ] = {}  # so many at a line, the last after this step, looked at closely
 
     @property
     def is_open(self) -> bool:
@@ -138,6 +151,18 @@ class Passes:
         done, self._open = self._open, None
         return None if done is None else done.events
 
+    def closely(self, place: Place, step: int) -> bool:
+        """Whether an evaluation after ``step`` whose first pass stands at ``place`` is looked at closely."""
+        times, last, found = self._seen.get(place, (0, -1, True))
+        if last != step:
+            found = times < _CLOSELY or self._has_time()
+            self._seen[place] = (times + 1, step, found)
+        return found
+
+    def begin_anew(self) -> None:
+        """Another training begins: its evaluations may be of other rows."""
+        self._seen.clear()
+
     def look(self, module: nn.Module, place: Place, step: int, places: Places) -> Look | None:
         """A look at a pass that may be the first of an evaluation after ``step``; None where enough is known of its line."""
         times, last = self._looks.get(place, (0, -1))
@@ -169,14 +194,16 @@ class Passes:
         current.gradients |= one.gradients
         current.apart |= apart
         current.look = current.look or one.look
-        if current.passes <= _HASHED:
+        closely = one.closely and current.passes <= _HASHED
+        if closely:
             given = tensors_in(one.inputs)
             current.same += bool(given) and given[0] is next(iter(current.batch.tensors), given[0])
             current.batch.see(given)
             current.batch.name(self._names, frame)
         module = one.module()
         if module is not None and current.passes <= _HASHED:
-            self._evaluated(module, tensors_in(one.inputs), one.output, one.place)
+            if closely:
+                self._evaluated(module, tensors_in(one.inputs), one.output, one.place)
             current.trained |= any(self._names.name_of(each) for each in module.parameters())
         if module is not None and one.training and not current.training:
             modules = self._names.modules_of(module, frame)

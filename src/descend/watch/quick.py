@@ -267,7 +267,10 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
         try:
             loader = tracker.loader
             if tracker.calm and loader is not None and loader.iterator() is self and not _functions():
-                tracker.rows = rows_in(batch)
+                rows = rows_in(batch)
+                if tracker.quick_site is not None or tracker._pending:  # noqa: SLF001 - its own
+                    rows += tracker.rows  # a further batch of the same step
+                tracker.rows = rows
             else:
                 tracker.data_ends(batch, observer.passes_of_loaders.get(self), _getframe(1))
         except Exception as error:  # noqa: BLE001

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from descend.watch.backward import Backward, Site
-from descend.watch.budget import FULL, is_recorded, is_sampled, is_snapshot, next_candidate
+from descend.watch.budget import FULL, SHARE, is_recorded, is_sampled, is_snapshot, next_candidate
 from descend.watch.calm import BY_HAND, BY_OPTIMIZER, Calm
 from descend.watch.detail import Detail, optimizer_parameters
 from descend.watch.graph import loss_of
@@ -43,7 +43,7 @@ class Steps(Calm):
         self.recorded = recorded  # its operations are told too: of the thread that the observer was started in
         self.updated = False  # an optimizer has stepped since the last step was over
         self.optimizing = False
-        self.passes = Passes(observer.names, observer.evaluated)
+        self.passes = Passes(observer.names, observer.evaluated, lambda: observer.share() < SHARE)
         self.waiting = self.passes.waiting
         self.detail: Detail | None = None
         self.rate = math.nan
@@ -108,7 +108,7 @@ class Steps(Calm):
             self.rate = self._rate_by_hand(pending[-1], detail, replaced or {})
         loss = pending[0].loss
         if len(pending) > 1 and not pending[0].site.closure:
-            loss = sum(one.loss for one in pending) / len(pending)
+            loss = sum(one.loss for one in pending if not one.thrown or one is pending[-1])
         self.last_loss = loss
         seconds = at - self.started if self.started is not None else 0.0
         whole = seconds
@@ -225,7 +225,8 @@ class Steps(Calm):
             started = self.started or _clock()
             for module, training in self.quick_passes:
                 one = Pass(module, True, place, started)
-                if training == module.training:  # as it is now; else nothing is known of its layers
+                one.closely = self.passes.closely(place, self.observer.step)
+                if one.closely and training == module.training:  # as it is now; else nothing is known of its layers
                     one.look = self.passes.look(module, place, self.observer.step, self.observer.places)
                 one.training, one.noted = training, True
                 self.waiting.append(one)

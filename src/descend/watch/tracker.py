@@ -51,7 +51,7 @@ class Tracker(Steps):
 
     @hidden
     def data_ends(self, batch: Any, loader: LoaderPass | None, frame: FrameType | None) -> None:
-        self.rows = rows_in(batch)
+        self.rows = rows_in(batch) + (self.rows if self.pending else 0)
         self.loader = loader or self.loader
         detail = self.detail
         if detail is not None:
@@ -106,8 +106,10 @@ class Tracker(Steps):
             self.started = started
         one = Pass(module, torch.is_grad_enabled(), place, started)
         if not one.gradients or self.waiting or self.passes.is_open:
+            one.closely = self.passes.closely(place, self.observer.step)
             self.observer.hooks.read(True)
-            self._look_at_layers(one, module)
+            if one.closely:
+                self._look_at_layers(one, module)
         return one
 
     def _look_at_layers(self, one: Pass, module: nn.Module) -> None:
@@ -194,6 +196,8 @@ class Tracker(Steps):
         if detail is not None:
             detail.timeline.backward_begins(at, {id(tensor) for tensor in tensors_in(tensors)})
             self._look_closer(one, leaves_of(tensors, inputs) if leaves is None else leaves, frame)
+            if returned:
+                detail.given(tensors_of(inputs))
             spent = _clock() - at
             detail.tell("backward_begins", tensors, one.leaves, detail.step, frame)
             detail.timeline.resume()
@@ -263,6 +267,7 @@ class Tracker(Steps):
         if not self.observer.has_time_for_another_optimizer():
             return
         self.boundary()
+        self.passes.begin_anew()
         self.learning = LEARNED
         if self.detail is None and not (self.pending or self.optimizing):
             self.prepare(after=self.observer.step)
