@@ -3,6 +3,7 @@
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import CodeType
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ class Site:
     ``way``: "optimizer", "version" (in place), "value" (through ``.data``), "rebound" (new tensors), or "" while nobody knows.
     """
 
-    __slots__ = ("closure", "looks", "place", "rate", "seen", "way", "witness")
+    __slots__ = ("closure", "code", "looks", "names_epochs", "place", "rate", "seen", "way", "witness")
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -29,6 +30,10 @@ class Site:
         self.looks = 0
         self.closure = False  # its passes run inside of optimizer.step
         self.rate = float("nan")
+        self.code: CodeType | None = (
+            None  # that the line stands in, once it is known whether it names a variable ``epoch``
+        )
+        self.names_epochs = False
         self.witness: weakref.ref[Tensor] | None = None  # the smallest leaf: whether it changed tells of all
 
 

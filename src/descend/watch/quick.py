@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from descend.watch.backward import Backward, Site
 from descend.watch.batches import rows_in
 from descend.watch.quiet import inside_vmap
-from descend.watch.steps import LEARNED, may_tell_epochs
+from descend.watch.steps import LEARNED, names_epochs
 from descend.watch.wrappers import gradient_call, of_backward
 
 if TYPE_CHECKING:
@@ -219,7 +219,9 @@ def _learn_line(tracker: "Tracker", frame: FrameType) -> None:
         tracker.line = tracker.line_code = None
     else:
         tracker.line, tracker.line_code, tracker.line_at = site, code, frame.f_lasti
-        tracker.line_tells_epochs = may_tell_epochs(frame)
+        if site.code is not code:
+            site.code, site.names_epochs = code, names_epochs(code)
+        tracker.line_tells_epochs = site.names_epochs or (code.co_name == "<module>" and "epoch" in frame.f_globals)
 
 
 def _ended_by_hand(tracker: "Tracker", site: Site, loss: Any, tensors: Any, inputs: Any, frame: FrameType) -> None:

@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -313,9 +313,8 @@ class Steps(Calm):
         return one.site.rate
 
 
-def may_tell_epochs(frame: FrameType) -> bool:
-    """Whether ``count_epochs`` could find a variable in this frame; one of a file's that it does not name itself, if it is there."""
-    code = frame.f_code
+def names_epochs(code: CodeType) -> bool:
+    """Whether ``count_epochs`` could find a variable in a frame of this code. (One of a file's may be there without being named.)"""
     if code.co_name == "<module>":
-        return "epoch" in code.co_names or "epoch" in frame.f_globals
+        return "epoch" in code.co_names
     return _LIVE_LOCALS and "epoch" in (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
