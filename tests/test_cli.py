@@ -396,3 +396,13 @@ def test_an_error_with_a_strangers_name_in_it_moves_no_cursor(capsys: pytest.Cap
         "descend: there is no '\N{REPLACEMENT CHARACTER}[2J'\n"
         "  where: a\N{REPLACEMENT CHARACTER}]0;b\N{REPLACEMENT CHARACTER}\n  help: look\n"
     )
+
+
+def test_ctrl_c_is_answered_wherever_it_comes(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("descend.record.runs.list_runs", interrupted)
+    assert main(["runs"]) == 1
+    assert capsys.readouterr().err == "descend: interrupted\n"

@@ -76,6 +76,13 @@ def test_the_script_goes_to_stdout_as_utf_8_whatever_the_terminal_takes(capfdbin
     assert printed.err == b""
 
 
+def test_a_closed_stdout_takes_nothing(monkeypatch, capfd):
+    train()
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["eject", "last"]) == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_a_file_is_written_once_and_said(capsys):
     run = train()
     assert main(["eject", "last", "--output", "plain.py"]) == 0

@@ -1,5 +1,6 @@
 """The reader: what was written comes back, and what is no record is said in one message."""
 
+import hashlib
 import math
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -182,6 +184,30 @@ def test_a_run_without_snapshots_says_so(copy: Path) -> None:
     change(copy, "DELETE FROM snapshots")
     with Reader(copy) as reader, pytest.raises(RecordError, match="step 1 was not kept: this run has no snapshots"):
         reader.tensors(1)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"loss": torch.zeros(7, 2)}, "the loss is no single number, but of the shape (7, 2)"),
+        (
+            {"before.w": torch.zeros(4, 3), "gradient.w": torch.zeros(0, 3)},
+            "gradient.w has the shape (0, 3), and the parameter (4, 3)",
+        ),
+    ],
+)
+def test_tensors_that_do_not_fit_each_other_are_refused(
+    copy: Path, tensors: dict[str, torch.Tensor], said: str
+) -> None:
+    data = safetensors.torch.save(tensors)
+    (copy / "tensors" / "step-100.safetensors").write_bytes(data)
+    checksum = hashlib.sha256(data).hexdigest()
+    change(copy, f"UPDATE snapshots SET bytes = {len(data)}, sha256 = '{checksum}' WHERE step = 100")
+    with Reader(copy) as reader:
+        for read in (reader.tensors, reader.arrays):
+            with pytest.raises(RecordError) as caught:
+                read(100)
+            assert said in caught.value.what
 
 
 def test_tensors_that_were_changed_are_refused(copy: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import descend
 from check.harness import run_watched
 from descend import cli
+from descend.show.annotated import _code
 from explain.annotated_runs import Runs, run_programs
 from test_tutorials import as_notebook
 
@@ -276,3 +277,11 @@ def test_what_the_page_in_docs_shows_is_what_is_printed(tmp_path: Path, command:
         assert shown[at : at + len(wanted)] == wanted
     (tmp_path / "line.py").write_text(script + "\n")
     assert excerpts["changed"].strip() in words_of(command(run, columns=300)[1])
+
+
+@pytest.mark.parametrize("sign", ["1,", "漢", "e\u0301", "(" * 7])
+def test_a_line_of_any_length_is_broken_into_rows_that_fit(sign):
+    code = f"x = [{sign * 3_000}]"
+    rows = _code(code, 40)
+    assert "".join(row.plain.strip() for row in rows).replace("x =[", "x = [") == code
+    assert all(row.cell_len <= 40 for row in rows)

@@ -38,6 +38,8 @@ def eject(
 
 def _print_source(script: str) -> None:
     """Bytes in UTF-8 where stdout takes them: a file that it is sent to must be Python whatever the terminal's encoding is."""
+    if sys.stdout is None:  # closed by the caller
+        return
     sys.stdout.flush()
     if hasattr(sys.stdout, "buffer"):
         sys.stdout.buffer.write(script.encode())

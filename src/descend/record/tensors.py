@@ -62,14 +62,16 @@ def pack(tensors: Mapping[str, "Tensor"], limit: int = SNAPSHOT_LIMIT) -> tuple[
 
 
 def unpack(data: bytes) -> dict[str, "Tensor"]:
-    """The tensors of a safetensors file. Raises ``ValueError`` when ``data`` is not one."""
+    """The tensors of a safetensors file. Raises ``ValueError`` when ``data`` is not one, or they cannot be a step's."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        return load(data)
+        found = load(data)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
+    _check_fit({name: tuple(tensor.shape) for name, tensor in found.items()})
+    return found
 
 
 def unpack_arrays(data: bytes) -> dict[str, "NDArray[Any]"]:
@@ -88,7 +90,19 @@ def unpack_arrays(data: bytes) -> dict[str, "NDArray[Any]"]:
             arrays[name] = words.view(np.float32).reshape(info["shape"])
         elif info["dtype"] in _DTYPES:
             arrays[name] = np.frombuffer(info["data"], dtype=_DTYPES[info["dtype"]]).reshape(info["shape"])
+    _check_fit({name: array.shape for name, array in arrays.items()})
     return arrays
+
+
+def _check_fit(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """A stranger's file may hold anything: what is laid beside each other has to have one shape."""
+    if shapes.get("loss", ()) not in ((), (1,)):
+        raise ValueError(f"the loss is no single number, but of the shape {shapes['loss']}")
+    for name, shape in shapes.items():
+        kind, _, parameter = name.partition(".")
+        before = shapes.get(f"before.{parameter}", shape)
+        if kind == "gradient" and shape != before:
+            raise ValueError(f"{name} has the shape {shape}, and the parameter {before}")
 
 
 def _copy(tensor: "Tensor") -> "Tensor":

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
@@ -15,6 +15,7 @@ from descend.show.layout import facts, prose, put, safe
 
 _WIDE = 110  # columns from which the notes stand beside the lines
 _MOST = 160
+_FITS = 8  # times the width in characters: a part of a line so long does not fit, but for signs that take no room
 _INDENT = "    "
 _LEGEND = (
     "×: how often a line ran; of a loop, how often it went round. %: the share of a step's time that its phase takes. "
@@ -87,21 +88,26 @@ def _times(line: Mapping[str, Any]) -> str:
 
 def _code(code: str, width: int) -> list[Text]:
     """A line of code, broken where it is too long for the page; the rest stands further in."""
-    if cell_len(code) <= width:
+    if not _is_longer(code, width):
         return [Text(code)]
     inner = " " * min(len(code) - len(code.lstrip()) + 8, max(0, width - 20))
     rows, rest = [], code
-    while cell_len(rest) > width:
+    while _is_longer(rest, width):
         cut = _break(rest, width)
         rows.append(Text(rest[:cut].rstrip()))
         rest = inner + rest[cut:].lstrip()
     return [*rows, Text(rest)]
 
 
+def _is_longer(code: str, width: int) -> bool:
+    """Than a page is wide; told by the beginning, as a line may be a table of a million numbers."""
+    return cell_len(code[: _FITS * width]) > width
+
+
 def _break(code: str, width: int) -> int:
     """Where a line of code is broken: at a space, else behind a bracket, comma or dot, else where the page ends."""
     start = len(code) - len(code.lstrip()) + 1
-    most = next(end for end in range(len(code), 0, -1) if cell_len(code[:end]) <= width)
+    most = len(chop_cells(code[: _FITS * width], width)[0])
     space = code.rfind(" ", start, most + 1)
     mark = max(code.rfind(each, start, most) for each in "([,.")
     return space if space > 0 else mark + 1 if mark > 0 else max(most, start)

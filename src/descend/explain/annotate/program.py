@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -89,9 +90,9 @@ def lines_of(text: str) -> list[str]:
 
 def expressions(statement: ast.AST) -> Iterator[ast.expr]:
     """The expressions of a statement from the outside in; of a loop, a function or a class only those of its first line."""
-    waiting: list[ast.AST] = [statement]
+    waiting: deque[ast.AST] = deque([statement])
     while waiting:
-        node = waiting.pop(0)
+        node = waiting.popleft()
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.stmt | ast.excepthandler):
                 continue
