@@ -442,6 +442,10 @@ def test_a_loss_that_breaks(not_finite: Report, words: str) -> None:
             {"looks": {"count": 0, "places": []}, "evaluations": []},
             "Nothing was trained: no backward pass was seen, and no forward pass of a module.",
         ),
+        (
+            {"looks": {"count": 0, "places": []}, "evaluations": [], "status": "failed"},
+            "The script stopped before any step of a training. Nothing was trained: no forward pass of a module came to its end.",
+        ),
     ],
 )
 def test_a_script_that_trains_nothing(changes: Report, words: str) -> None:

@@ -122,6 +122,11 @@ WORDS = {
         "the gradients of 4 batches are added up for each update and not averaged",
         "(loss / 4).backward()",
     ),
+    "D111_faulty_cleared": (
+        "D111",
+        "the gradients of 3 of 4 batches are thrown away",
+        "clear the gradients once for each update, right behind optimizer.step(), and divide each loss by the number of batches",
+    ),
 }
 
 

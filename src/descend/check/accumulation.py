@@ -16,6 +16,7 @@ from descend.check.rule import Rule
 Happened = Mapping[str, Any]
 
 _RUNNING = 3  # updates that show it
+_MOSTLY = 0.8  # of all updates, where something is done at each and not at the end of an epoch only
 _SCALE_FREE = frozenset(
     ["Adam", "AdamW", "NAdam", "RAdam", "Adamax", "Adagrad", "RMSprop", "Rprop", "Adafactor", "SparseAdam"]
 )
@@ -32,6 +33,10 @@ class NotAveraged(Rule):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         windows = _accumulating(evidence)
         if not windows:
+            return
+        wasted = [each for each in windows if each.dropped is not None and each.count == 1]
+        if len(wasted) >= _RUNNING and len(wasted) >= _MOSTLY * len(windows):
+            yield self._wasted(evidence, wasted)
             return
         usual = Counter(each.count for each in windows).most_common(1)[0][0]
         added = [each for each in windows if each.count == usual and isclose(each.factor, 1.0, rel_tol=1e-6)]
@@ -78,6 +83,27 @@ class NotAveraged(Rule):
             where=evidence.place(backward["file"], backward["line"]),
             step=first.step,
             fix=_divided(evidence, backward, usual),
+        )
+
+    def _wasted(self, evidence: Evidence, found: Sequence["_Accumulated"]) -> Finding:
+        """Gradients that are cleared before each batch, though an update comes only after several."""
+        first = found[0]
+        assert first.dropped is not None
+        lost, zero = first.dropped
+        return Finding(
+            code=self.code,
+            level=self.highest,
+            title=f"the gradients of {lost} of {lost + 1} batches are thrown away",
+            message=f"{lost + 1} backward passes run for an update, and the gradients are cleared before each of them: the update has "
+            "those of the last batch alone. The others cost their time and teach nothing.",
+            evidence={
+                "backward passes for an update": lost + 1,
+                "of which are used": 1,
+                "updates that were looked at": len(found),
+            },
+            where=evidence.place(zero["file"], zero["line"]),
+            step=first.step,
+            fix="clear the gradients once for each update, right behind optimizer.step(), and divide each loss by the number of batches",
         )
 
     def _partial(self, evidence: Evidence, usual: int, found: Sequence["_Accumulated"]) -> Iterator[Finding]:
@@ -169,7 +195,7 @@ def _accumulated(
         if each["what"] == "backward":
             used.append(each)
         elif each["what"] == "zero" and each["cleared"] and used:
-            dropped, used = (len(used), each), []
+            dropped, used = ((dropped[0] if dropped else 0) + len(used), each), []
     factors = {round(each["factor"], 9) for each in used}
     by_hand = not update["optimizer"]
     if not used or len(factors) != 1:

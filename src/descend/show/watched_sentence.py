@@ -96,6 +96,8 @@ def _nothing_trained(report: Report) -> str:
         seen.append(f"{numbers.plural(passes, 'forward pass')} with no backward pass")
     if seen:
         return f"Nothing was trained. What was seen: {' and '.join(seen)}."
+    if report.get("status") == "failed":
+        return "Nothing was trained: no forward pass of a module came to its end."
     return "Nothing was trained: no backward pass was seen, and no forward pass of a module."
 
 
