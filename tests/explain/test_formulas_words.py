@@ -183,13 +183,24 @@ def check_text(text, value):
         size = max(
             [abs(value), 1.0, *(float(each.replace(",", "")) for each in re.findall(r"\d[\d,]*(?:\.\d+)?", before))]
         )
-        assert calculated(before) == pytest.approx(value, abs=4e-3 * size)
+        assert calculated(before) == pytest.approx(value, abs=max(4e-3 * size, rounding_of(before)))
+
+
+def rounding_of(text):
+    """How far off a calculation may be because each number in it is written with so many digits."""
+    exact, off = calculated(text), 0.0
+    for found in re.finditer(r"\d[\d,]*\.(\d+)", text):
+        least = 0.5 * 10.0 ** -len(found[1])
+        other = f"{float(found[0].replace(',', '')) + least:.{len(found[1]) + 1}f}"
+        off += abs(calculated(text[: found.start()] + other + text[found.end() :]) - exact)
+    return 1.1 * off
 
 
 @pytest.mark.parametrize(("name", "tensors", "constants"), CALLS)
 @given(seed=st.integers(0, 2**20))
 @settings(max_examples=6)
 @example(seed=1306)  # of a batch norm, where an entry is nearly the mean
+@example(seed=862)  # and where it is a little further from it
 def test_every_text_comes_to_its_entry(name, tensors, constants, seed):
     torch.manual_seed(seed)
     formula, given_tensors = formula_of(name), tensors()

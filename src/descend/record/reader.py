@@ -25,7 +25,7 @@ from descend.record.rows import (
     UnseenRow,
 )
 from descend.record.schema import TENSORS_FOLDER
-from descend.record.tensors import unpack, unpack_arrays
+from descend.record.tensors import check_fit, unpack, unpack_arrays
 from descend.record.values import from_blob, from_json, from_time, to_number
 
 if TYPE_CHECKING:
@@ -145,13 +145,17 @@ class Reader(RecordFile):
         """
         data = self._bytes_of(step)
         with self._understanding():
-            return unpack(data)
+            found = unpack(data)
+            check_fit({name: tuple(tensor.shape) for name, tensor in found.items()})
+            return found
 
     def arrays(self, step: int) -> dict[str, "NDArray[Any]"]:
         """The same as NumPy arrays, without importing PyTorch; bfloat16, which NumPy lacks, as float32."""
         data = self._bytes_of(step)
         with self._understanding():
-            return unpack_arrays(data)
+            arrays = unpack_arrays(data)
+            check_fit({name: array.shape for name, array in arrays.items()})
+            return arrays
 
     def _bytes_of(self, step: int) -> bytes:
         snapshots = self.snapshots()

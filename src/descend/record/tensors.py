@@ -62,16 +62,14 @@ def pack(tensors: Mapping[str, "Tensor"], limit: int = SNAPSHOT_LIMIT) -> tuple[
 
 
 def unpack(data: bytes) -> dict[str, "Tensor"]:
-    """The tensors of a safetensors file. Raises ``ValueError`` when ``data`` is not one, or they cannot be a step's."""
+    """The tensors of a safetensors file. Raises ``ValueError`` when ``data`` is not one."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        found = load(data)
+        return load(data)
     except SafetensorError as error:
         raise ValueError(str(error)) from error
-    _check_fit({name: tuple(tensor.shape) for name, tensor in found.items()})
-    return found
 
 
 def unpack_arrays(data: bytes) -> dict[str, "NDArray[Any]"]:
@@ -90,12 +88,11 @@ def unpack_arrays(data: bytes) -> dict[str, "NDArray[Any]"]:
             arrays[name] = words.view(np.float32).reshape(info["shape"])
         elif info["dtype"] in _DTYPES:
             arrays[name] = np.frombuffer(info["data"], dtype=_DTYPES[info["dtype"]]).reshape(info["shape"])
-    _check_fit({name: array.shape for name, array in arrays.items()})
     return arrays
 
 
-def _check_fit(shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """A stranger's file may hold anything: what is laid beside each other has to have one shape."""
+def check_fit(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """What is laid beside each other of a step has to have one shape; a stranger's file may hold anything. Raises ``ValueError``."""
     if shapes.get("loss", ()) not in ((), (1,)):
         raise ValueError(f"the loss is no single number, but of the shape {shapes['loss']}")
     for name, shape in shapes.items():
