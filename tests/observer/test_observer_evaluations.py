@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from descend.record.events import Evaluation, Event, Fact, ModuleCalls, Operations
+from descend.watch.layers import Look
 from descend.watch.names import Names
 from descend.watch.observer import Observer
 from descend.watch.operations import OperationRecorder
@@ -207,3 +208,18 @@ def test_later_evaluations_are_looked_at_closely_only_while_there_is_time():
     time_left[0] = False
     passes.begin_anew()
     assert passes.closely(here, 127)
+
+
+def test_a_pass_that_ended_in_an_error_is_listened_to_no_longer():
+    class Listening(Look):
+        heard_to_the_end = False
+
+        def ends(self) -> None:
+            super().ends()
+            self.heard_to_the_end = True
+
+    passes = Passes(Names(Places(lambda _: True)), lambda *_: None, lambda: False)
+    look = Listening(net(), Places(lambda _: True))
+    passes.listen(look)
+    passes.closely(("train.py", 9), 3)  # the next pass: the one before it never came to its end
+    assert look.heard_to_the_end

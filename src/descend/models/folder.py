@@ -24,7 +24,8 @@ from descend.models.build import skeleton
 from descend.models.description import FORMAT, ModelDescription, damaged, read_description
 from descend.models.model import Model
 from descend.models.output import check_output
-from descend.models.user_file import load_class, state_of
+from descend.models.state import state_of
+from descend.models.user_file import load_class
 from descend.record.files import storage_error, sync_folder, write_atomically
 
 WEIGHTS = "model.safetensors"

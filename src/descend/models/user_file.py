@@ -13,12 +13,13 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parameter import is_lazy
 
 from descend.errors import ModelError, did_you_mean
 from descend.models.output import forward
 from descend.models.places import is_own, place_of_definition, place_of_error, said
+from descend.models.state import state_of
 
 # Names under which people write the arguments of a model's constructor.
 # fmt: off
@@ -257,30 +258,6 @@ def _make(
             help="return the module that is to be trained",
         )
     return module
-
-
-def state_of(module: nn.Module) -> dict[str, Tensor]:
-    """What a model folder keeps of a module, by name: parameters and buffers, as they are.
-
-    Raises :class:`~descend.errors.ModelError` for what such a folder cannot hold.
-    """
-    state: dict[str, Tensor] = {}
-    for name, value in module.state_dict().items():
-        if not isinstance(value, Tensor):
-            raise ModelError(
-                f"the model keeps a {type(value).__name__} in its state, and a model folder holds tensors only",
-                where=f"'{name}'",
-                help="keep it in a buffer: self.register_buffer(name, tensor)",
-            )
-        if value.layout is not torch.strided:
-            kind = str(value.layout).removeprefix("torch.")
-            raise ModelError(
-                f"the model keeps a tensor of the layout {kind} in its state, and a model folder holds dense tensors only",
-                where=f"'{name}'",
-                help="keep it dense: tensor.to_dense(); or out of the state: self.register_buffer(name, tensor, persistent=False)",
-            )
-        state[name] = value
-    return state
 
 
 def _materialise(module: nn.Module, feature_shape: tuple[int, ...]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from descend.record.events import EVERYTHING_AFTER, OTHER_THREADS
+from descend.record.events import BY_AN_OPTIMIZER, EVERYTHING_AFTER, OTHER_THREADS
 from descend.show import numbers
 from descend.show.layout import safe
 from descend.show.metrics import value_of
@@ -85,7 +85,7 @@ def _unseen(report: Report, what: str) -> bool:
 
 def _nothing_trained(report: Report) -> str:
     for each in report.get("unseen") or ():
-        if "by an optimizer" in str(each.get("what")):
+        if str(each.get("what")).endswith(BY_AN_OPTIMIZER):
             return f"No step of a training was seen: there were {safe(each['what'])}, and {safe(each['why'])}."
     seen = []
     looks = (report.get("looks") or {}).get("count") or 0

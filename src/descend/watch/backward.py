@@ -30,10 +30,8 @@ class Site:
         self.looks = 0
         self.closure = False  # its passes run inside of optimizer.step
         self.rate = float("nan")
-        self.code: CodeType | None = (
-            None  # that the line stands in, once it is known whether it names a variable ``epoch``
-        )
-        self.names_epochs = False
+        self.code: CodeType | None = None  # that the line stands in, once the next is known
+        self.names_epochs = False  # whether that names a variable ``epoch``
         self.witness: weakref.ref[Tensor] | None = None  # the smallest leaf: whether it changed tells of all
 
 

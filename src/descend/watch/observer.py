@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from descend.record.events import (
+    BY_AN_OPTIMIZER,
     EVERYTHING_AFTER,
     Event,
     Listener,
@@ -326,7 +327,7 @@ class Observer(Counted):
         for tracker in self.trackers:
             tracker.finish()
         if self.updates_alone and not self.step:
-            many = f"{self.updates_alone:,} update{'s' * (self.updates_alone > 1)} by an optimizer"
+            many = f"{self.updates_alone:,} update{'s' * (self.updates_alone > 1)} {BY_AN_OPTIMIZER}"
             self.emit(Unseen(many, "no backward pass had computed the gradients"))
         if self.moments.are_told:
             self.tell("finished", self.step)

@@ -101,9 +101,8 @@ class Passes:
         self._noted_after = 0  # so many steps
         self._listening: Look | None = None
         self._looks: dict[Place, tuple[int, int]] = {}  # of each place how many, and after which step the last
-        self._seen: dict[
-            Place, tuple[int, int, bool]
-        ] = {}  # so many at a line, the last after this step, looked at closely
+        # Of each place how many evaluations of this training, after which step the last, and whether it is looked at closely.
+        self._seen: dict[Place, tuple[int, int, bool]] = {}
 
     @property
     def is_open(self) -> bool:
@@ -153,6 +152,7 @@ class Passes:
 
     def closely(self, place: Place, step: int) -> bool:
         """Whether an evaluation after ``step`` whose first pass stands at ``place`` is looked at closely."""
+        self.heard()  # a pass before it that ended in an error
         times, last, found = self._seen.get(place, (0, -1, True))
         if last != step:
             found = times < _CLOSELY or self._has_time()
@@ -166,7 +166,6 @@ class Passes:
     def look(self, module: nn.Module, place: Place, step: int, places: Places) -> Look | None:
         """A look at a pass that may be the first of an evaluation after ``step``; None where enough is known of its line."""
         times, last = self._looks.get(place, (0, -1))
-        self.heard()  # one that ended in an error
         if last == step or times >= _LOOKS:
             return None
         self._looks[place] = (times + 1, step)

@@ -108,6 +108,7 @@ class Steps(Calm):
             self.rate = self._rate_by_hand(pending[-1], detail, replaced or {})
         loss = pending[0].loss
         if len(pending) > 1 and not pending[0].site.closure:
+            # What was cleared before the update is in none of its gradients; where all was, the last stands for the step.
             loss = sum(one.loss for one in pending if not one.thrown or one is pending[-1])
         self.last_loss = loss
         seconds = at - self.started if self.started is not None else 0.0
