@@ -458,6 +458,12 @@ def test_a_script_that_trains_nothing(changes: Report, words: str) -> None:
     assert "first step" not in text
 
 
+def test_a_look_in_a_loop_is_said_once() -> None:
+    text = printed(digits(looks={"count": 5, "places": [LOOK, LOOK, LOOK]}))
+    assert text.count("no update followed (train.py:21)") == 1
+    assert "                and 2 more\n" in text
+
+
 def test_trainings_one_after_the_other() -> None:
     three = [training(9.0, 2.2405), training(9.0, 2.2405), training(8.0, 27.8 / 10)]
     assert said(digits(trainings=three, phases=[], printed_loss=None)) == (

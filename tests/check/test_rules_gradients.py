@@ -125,7 +125,7 @@ WORDS = {
     "D111_faulty_cleared": (
         "D111",
         "the gradients of 3 of 4 batches are thrown away",
-        "clear the gradients once for each update, right behind optimizer.step(), and divide each loss by the number of batches",
+        "call zero_grad() right behind optimizer.step(), and only there",
     ),
 }
 

@@ -103,7 +103,7 @@ class NotAveraged(Rule):
             },
             where=evidence.place(zero["file"], zero["line"]),
             step=first.step,
-            fix="clear the gradients once for each update, right behind optimizer.step(), and divide each loss by the number of batches",
+            fix="call zero_grad() right behind optimizer.step(), and only there",
         )
 
     def _partial(self, evidence: Evidence, usual: int, found: Sequence["_Accumulated"]) -> Iterator[Finding]:

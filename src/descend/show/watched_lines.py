@@ -101,11 +101,13 @@ def _looks(report: Report, room: int) -> list[Text]:
     looks = report.get("looks") or {}
     places = looks.get("places") or ()
     short = short_files(each.get("file") for each in places)
-    lines = []
-    for each in places[:_MOST_LINES]:
+    told = []
+    for each in places:
         place = f" ({short[each['file']]}:{each['line']})" if each.get("file") else ""
-        lines += prose(f"{safe(each['text'])}{place}", room)
-    left_out = (looks.get("count") or 0) - min(len(places), _MOST_LINES)
+        told.append(f"{safe(each['text'])}{place}")
+    shown = list(dict.fromkeys(told))[:_MOST_LINES]  # a line in a loop is told more than once
+    lines = [line for each in shown for line in prose(each, room)]
+    left_out = (looks.get("count") or 0) - sum(each in shown for each in told)
     return [*lines, muted(f"and {left_out:,} more")] if left_out > 0 else lines
 
 
