@@ -1,7 +1,9 @@
 """Programs with modules, optimizers and loaders, and the harder ones."""
 
+import _thread
 import inspect
 import multiprocessing
+import sys
 import threading
 import warnings
 
@@ -26,7 +28,9 @@ from descend.record.events import (
     Unseen,
     ValueRead,
 )
+from descend.record.writer import THREAD
 from descend.watch.observer import Observer
+from descend.watch.threads import only_one
 
 
 class Net(nn.Module):
@@ -451,6 +455,95 @@ def test_training_in_a_thread(watch):
     assert seen.losses == seen.result["losses"]
     assert seen.names == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]
     assert seen.phases(3).places["update"] == seen.line("optimizer.step()")
+
+
+def trained_here_and_then_in_turns_with(start):
+    """Once the steps of the one thread there is are known well, another begins, and each acts in the midst of the other's steps."""
+    x, y = torch.randn(20, 6), torch.randint(0, 3, (20,))
+    turns = (threading.Semaphore(1), threading.Semaphore(0))
+    ended = threading.Event()
+    models = [Net(), Net()]
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in models]
+    losses = {0: [], 1: []}
+
+    def step(number, wait=lambda: None):
+        loss = F.cross_entropy(models[number](x), y)
+        wait()
+        loss.backward()
+        wait()
+        optimizers[number].step()
+        return loss.item()
+
+    def work(number):
+        def wait():
+            turns[1 - number].release()
+            turns[number].acquire()
+
+        turns[number].acquire()
+        for _ in range(30):
+            losses[number].append(step(number, wait))
+            wait()
+        turns[1 - number].release()
+
+    def other():
+        work(1)
+        ended.set()
+
+    for _ in range(40):
+        step(0)
+        step(1)
+    start(other)
+    work(0)
+    ended.wait()
+    return {"losses": losses[0] + losses[1]}
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param(lambda work: threading.Thread(target=work, daemon=True).start(), id="threading"),
+        pytest.param(lambda work: _thread.start_new_thread(work, ()), id="_thread"),
+    ],
+)
+def test_a_thread_that_begins_later_is_told_apart(watch, monkeypatch, start):
+    """Until it begins nobody asks which thread calls; the threads of the test runner are left out of the count."""
+    monkeypatch.setattr(sys.modules["descend.watch.observer"], "only_one", lambda: True)
+
+    def program():
+        return trained_here_and_then_in_turns_with(start)
+
+    seen = watch(program, unseen=True)
+    assert len(seen.losses) == 140
+    assert [each.what for each in seen.all(Unseen)] == ["faults of what other threads train"]
+    assert sorted(seen.losses[80:]) == sorted(seen.result["losses"])
+    assert seen.observer.only is None
+
+
+def test_the_only_thread_is_known_as_such(watch, monkeypatch):
+    monkeypatch.setattr(sys.modules["descend.watch.observer"], "only_one", lambda: True)
+    seen = watch(scaled_and_in_half_precision)
+    assert seen.observer.only is seen.observer.trackers[0]
+    assert seen.losses == seen.result["losses"]
+
+
+def test_other_threads_are_counted():
+    held, started = threading.Event(), threading.Event()
+
+    def work():
+        started.set()
+        held.wait()
+
+    before = {each.name for each in threading.enumerate()}
+    with_another = threading.Thread(target=work)
+    with_another.start()
+    started.wait()
+    try:
+        assert not only_one()
+        with_another.name = THREAD  # as the one that writes the record
+        assert only_one() == (before == {threading.current_thread().name})
+    finally:
+        held.set()
+        with_another.join()
 
 
 def compiled():

@@ -20,6 +20,7 @@ from descend.record.tables import Tables
 from descend.record.values import to_time
 
 SECONDS_BETWEEN_COMMITS = 0.5
+THREAD = "descend-record"  # its name
 _AT_FIRST = 0.02  # seconds; then ever longer: the first steps tell most, and are not to be written all at once in the midst of others
 
 # A person may hold the file open in another program; a training should outlast that.
@@ -62,7 +63,7 @@ class Writer:
         self._queue: queue.SimpleQueue[tuple[float, Event] | _Flush | None] = queue.SimpleQueue()
         self._hurry = threading.Event()  # somebody waits for what is in the queue
         _create(self.path)
-        self._thread = threading.Thread(target=self._work, name="descend-record", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=THREAD, daemon=True)
         self._thread.start()
         # The thread is a daemon, so that a forgotten close() cannot keep the process from ending; nothing is lost that way.
         atexit.register(self.close)

@@ -2,7 +2,6 @@
 
 import math
 import time
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from descend.watch.backward import Backward, Site
@@ -21,12 +20,16 @@ BY_OPTIMIZER, BY_HAND = 2, 3  # so many steps after the last that was counted a 
 _clock = time.perf_counter
 
 
+def _nobody() -> None:
+    """What a weak reference to an object says that is gone."""
+
+
 class Counted:
     """The part of an observer that every step touches."""
 
-    __slots__ = ("alone", "backward_calls", "broken", "done", "flush_at", "lock", "sparing_until", "step", "threaded")
+    __slots__ = ("backward_calls", "broken", "done", "flush_at", "lock", "only", "sparing_until", "step", "threaded")
 
-    alone: "Tracker | None"  # the tracker of the one thread that has done something so far, if there is only one
+    only: "Tracker | None"  # the tracker of the one thread that there is, if the program has not started another
 
 
 class Calm:
@@ -44,10 +47,12 @@ class Calm:
         "gradient",
         "gradient_version",
         "known_optimizers",
+        "last_optimizer",
         "last_rows",
         "line",
         "line_at",
         "line_code",
+        "line_depth",
         "line_tells_epochs",
         "loader",
         "loss",
@@ -61,14 +66,12 @@ class Calm:
         "scaled",
         "sites",
         "started",
-        "thread",
         "version",
         "witness",
     )
 
     def __init__(self, observer: "Observer") -> None:
         self.observer = observer
-        self.thread = get_ident()
         self.calm = False  # nothing is open or looked at: the quick ways may be gone
         self.depth = 0  # above 0 inside a module, a loader or a backward pass: what happens there is a part of it
         self.plain = True  # neither a module nor a loader has been used in this step
@@ -83,6 +86,7 @@ class Calm:
         # Called since the last step, and in which mode; no more is known of them.
         self.quick_passes: list[tuple[nn.Module, bool]] = []
         self.known_optimizers: dict[int, Any] = {}  # by id, that have stepped and live
+        self.last_optimizer: Any = _nobody  # of them the last that came to be known: a weak reference
         self.rows = self.last_rows = 0  # of this step's batch, as far as is known, and of the last that was
         self.started: float | None = None
         self.loader: LoaderPass | None = None  # the pass over a loader that the batch came from
@@ -91,6 +95,7 @@ class Calm:
         self.line: Site | None = None  # of the last backward pass, if its way is known, and where it stands
         self.line_code: CodeType | None = None
         self.line_at = 0
+        self.line_depth = 1  # frames above the function around the backward pass
         self.line_tells_epochs = False  # a variable there may count them
         self.epoch = 0
         self.next_candidate = 0  # the next step that may be looked at

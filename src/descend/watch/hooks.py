@@ -19,7 +19,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from descend.watch import aside, quick, reads, wrappers, written
+from descend.watch import aside, quick, reads, threads, wrappers, written
 from descend.watch.detail import optimizer_parameters
 from descend.watch.hooked import Replacement
 from descend.watch.uncompiled import something_is_compiled
@@ -63,6 +63,7 @@ class Hooks:
             self._wrapped(BaseProcess, "start", reads.starting),
             self._wrapped(torch.amp.GradScaler, "scale", wrappers.scale),
             *aside.replacements(observer),
+            *threads.replacements(observer),
         ]
         self._at_samples = [
             # Around the method too: a function mode of ours can be left in it, and not below it.

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -25,6 +26,7 @@ class Names:
         self._holder: dict[
             str, tuple[weakref.ref[Tensor], str]
         ] = {}  # name → its tensor, and the variable it was found in
+        self._roots: dict[int, tuple[weakref.ref[nn.Module], str]] = {}  # that were called, and their variables
         self._prefixed: dict[str, bool] = {}  # of each variable that holds a module: do names begin with it?
         self._told: dict[tuple[str, tuple[int, ...]], list[weakref.ref[Tensor]]] = {}
         self.named: Callable[[str, Tensor], None] = lambda _name, _tensor: None  # told of each name before it is given
@@ -86,10 +88,21 @@ class Names:
 
     def modules_of(self, root: nn.Module, frame: FrameType | None) -> dict[int, str]:
         """The name of every module inside ``root``, by identity: as its parameters' names begin."""
-        variable = next((name for name, value in self._modules(self._namespaces(frame)) if value is root), "")
+        variable = self._variable_of_root(root, frame)
         prefix = f"{variable}." if variable and self._prefixed.get(variable) else ""
         names = {id(module): prefix + _without_wrappers(name) for name, module in root.named_modules()}
         return {**names, id(root): variable or type(root).__name__}
+
+    def _variable_of_root(self, root: nn.Module, frame: FrameType | None) -> str:
+        """Under which name the user reaches it, or ""; once found it stays."""
+        roots, key = self._roots, id(root)
+        known = roots.get(key)
+        if known is not None and known[0]() is root:
+            return known[1]
+        variable = next((name for name, value in self._modules(self._namespaces(frame)) if value is root), "")
+        if variable:
+            roots[key] = (weakref.ref(root, lambda _: roots.pop(key, None)), variable)
+        return variable
 
     def variable_of(self, tensor: Tensor, frame: FrameType | None) -> str:
         """The variable that holds exactly this tensor, or ""."""
@@ -213,9 +226,12 @@ def _modules_in(value: Any, path: str, depth: int) -> Iterator[tuple[str, nn.Mod
 def _inside(value: Any) -> list[tuple[str, Any]]:
     """What stands inside a list, a dictionary or an object of a class of the user's, and how it is reached."""
     if isinstance(value, (list, tuple)):
-        return [(f"[{index}]", item) for index, item in enumerate(value[:_WIDEST]) if type(item) not in _PLAIN]
+        items = value[:_WIDEST]
+        if _PLAIN.issuperset(map(type, items)):
+            return []
+        return [(f"[{index}]", item) for index, item in enumerate(items) if type(item) not in _PLAIN]
     if isinstance(value, dict):
-        return [(f".{key}", item) for key, item in list(value.items())[:_WIDEST] if isinstance(key, str)]
+        return [(f".{key}", item) for key, item in list(islice(value.items(), _WIDEST)) if isinstance(key, str)]
     if isinstance(value, (Tensor, ModuleType, type, str, bytes)) or type(value).__module__.startswith(
         ("torch", "builtins")
     ):

@@ -38,6 +38,7 @@ from descend.watch.places import Place, Places
 from descend.watch.quiet import quiet
 from descend.watch.reads import Reads
 from descend.watch.steps import FLUSH
+from descend.watch.threads import only_one
 from descend.watch.tracker import Tracker
 from descend.watch.uncompiled import leave_uncompiled
 
@@ -89,7 +90,8 @@ class Observer(Counted):
         self.compiles = False  # torch.compile has been used: function modes would be compiled too
         self.recorder: Recorder | None = None
         self.local: Local | None = None
-        self.alone: Tracker | None = None
+        self.only: Tracker | None = None
+        self._several = False  # the program has, or had, more than one thread
         self.trackers: list[Tracker] = []
         self.passes_of_loaders: weakref.WeakKeyDictionary[Any, LoaderPass] = weakref.WeakKeyDictionary()
         self._clock = clock
@@ -147,6 +149,7 @@ class Observer(Counted):
         self._began = self._clock()
         self.flush_at = self._began + FLUSH
         self.active = True
+        self._several = not only_one()
         self.local = Local(self)
         self.hooks.install()
 
@@ -200,13 +203,18 @@ class Observer(Counted):
         """The calling thread's, while it watches."""
         return self.local.tracker if self.local is not None else None
 
+    def thread_begins(self) -> None:
+        """The program starts another thread: from now on each call has to find its own tracker."""
+        self._several = True
+        self.only = None
+
     def new_tracker(self) -> Tracker:
         tracker = Tracker(self, recorded=not self.trackers)
         if not self.active:
             tracker.depth = _BLIND
         self.trackers.append(tracker)
         self.threaded = len(self.trackers) > 1
-        self.alone = None if self.threaded else tracker
+        self.only = None if self.threaded or self._several else tracker
         self.look_closely()
         return tracker
 

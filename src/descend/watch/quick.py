@@ -9,7 +9,6 @@ import inspect
 import sys
 import time
 from collections.abc import Callable
-from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -59,8 +58,8 @@ def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: C901, PLR0
     observer = _watching
     if is_dynamo_compiling() or observer is None:
         return _plain_call(self, *args, **kwargs)
-    tracker = observer.alone
-    if tracker is None or tracker.thread != get_ident():
+    tracker = observer.only
+    if tracker is None:
         tracker = observer.tracker()
         if tracker is None:
             return _plain_call(self, *args, **kwargs)
@@ -140,8 +139,8 @@ def backward(  # noqa: C901, PLR0915 - calls would cost more
         grad_variables: Any = None,
         inputs: Any = None,
     ) -> Any:
-        tracker = observer.alone
-        if tracker is None or tracker.thread != get_ident():
+        tracker = observer.only
+        if tracker is None:
             tracker = local.tracker
         if tracker.depth:
             return original(tensors, grad_tensors, retain_graph, create_graph, grad_variables, inputs)
@@ -156,10 +155,17 @@ def backward(  # noqa: C901, PLR0915 - calls would cost more
                 and not _functions()
                 and not _dispatches()
             ):
-                frame = _getframe(1)
-                if frame.f_code is method and frame.f_back is not None:
-                    frame = frame.f_back
+                # Where the last pass ran; asked for a frame, Python makes an object of it, and of none between.
+                try:
+                    frame = _getframe(tracker.line_depth)
+                except ValueError:
+                    frame = _getframe(1)
                 if frame.f_lasti != tracker.line_at or frame.f_code is not tracker.line_code:
+                    frame = _getframe(1)
+                    tracker.line_depth = 1
+                    if frame.f_code is method and frame.f_back is not None:
+                        frame = frame.f_back
+                        tracker.line_depth = 2
                     _learn_line(tracker, frame)
                 site = tracker.line
                 if site is not None:
@@ -244,8 +250,8 @@ def next(observer: "Observer", original: Callable[..., Any]) -> Callable[..., An
 
     @functools.wraps(original)
     def __next__(self: Any) -> Any:  # noqa: N807
-        tracker = observer.alone
-        if tracker is None or tracker.thread != get_ident():
+        tracker = observer.only
+        if tracker is None:
             tracker = local.tracker
         if tracker.depth:
             return original(self)
@@ -288,8 +294,8 @@ def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
     assert local is not None
 
     def update_ends(optimizer: Optimizer, _args: Any, _kwargs: Any) -> None:
-        tracker = observer.alone
-        if tracker is None or tracker.thread != get_ident():
+        tracker = observer.only
+        if tracker is None:
             tracker = local.tracker
         if tracker.depth:
             return
@@ -299,7 +305,7 @@ def update_ends(observer: "Observer") -> Callable[[Optimizer, Any, Any], None]:
                 site is not None
                 and tracker.calm
                 and site.way == "optimizer"
-                and id(optimizer) in tracker.known_optimizers
+                and (tracker.last_optimizer() is optimizer or id(optimizer) in tracker.known_optimizers)
                 and not tracker._pending  # noqa: SLF001
             ):
                 rate = optimizer.param_groups[0]["lr"]

@@ -345,7 +345,7 @@ class Tracker(Steps):
         """Until it is gone, and another one may stand at its place in memory."""
         self.has_optimizer = True
         known, key = self.known_optimizers, id(optimizer)
-        known[key] = weakref.ref(optimizer, lambda _: known.pop(key, None))
+        known[key] = self.last_optimizer = weakref.ref(optimizer, lambda _: known.pop(key, None))
 
     def _hear_nothing(self) -> None:
         """Take the function modes off for a while, as hearing takes time."""

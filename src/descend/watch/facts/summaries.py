@@ -46,7 +46,7 @@ class KnownSet:
         self.broken: list[int] = []  # rows with numbers that are none, and such answers to them
         self._seen_x: list[Tensor] = []
         self._seen_y: list[Tensor] = []
-        self._seen_bytes = 0
+        self._seen_bytes = self._seen_rows = 0
         self._answers: list[Tensor] = []
         self._used: Tensor | None = None  # which of its rows steps were seen to take; None: they take them all
 
@@ -61,12 +61,13 @@ class KnownSet:
 
     def see(self, x: Tensor, y: Tensor | None) -> None:
         """Rows of it, as the model was given them."""
-        if self._seen_bytes < _BYTES and sum(map(len, self._seen_x)) < _ROWS:
+        if self._seen_bytes < _BYTES and self._seen_rows < _ROWS:
             most = max(1, (_BYTES - self._seen_bytes) // max(1, x[:1].nbytes))
             some = x.detach()[: min(len(x), most, _ROWS)].to("cpu", copy=True)
             if self._seen_x and some.shape[1:] != self._seen_x[0].shape[1:]:
                 return
             self._seen_bytes += some.nbytes
+            self._seen_rows += len(some)
             self._seen_x.append(some)
             if y is not None and len(y) == len(x) and y[:1].numel() == 1:
                 self._seen_y.append(y.detach()[: len(some)].reshape(-1).to("cpu", copy=True))
