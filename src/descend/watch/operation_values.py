@@ -75,14 +75,18 @@ def numbers_of(tensor: Tensor) -> tuple[Tensor | None, bool]:
     return torch.stack((least, mean, most, deviation)), False
 
 
+def lies_in_rows(tensor: Tensor) -> bool:
+    """Whether its numbers can be taken row by row: not of a sparse tensor, nor of one whose rows have different lengths."""
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
 def has_plain_values(tensor: Tensor) -> bool:
     """Whether its numbers lie in memory one by one, and can be copied and read."""
     return (
-        tensor.layout is torch.strided
+        lies_in_rows(tensor)
         and tensor.device.type != "meta"
         and not tensor.is_complex()
         and not tensor.is_quantized
-        and not tensor.is_nested
         and type(tensor) in (Tensor, nn.Parameter)
         and not _functorch.is_functorch_wrapped_tensor(tensor)
     )

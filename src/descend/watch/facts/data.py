@@ -34,6 +34,7 @@ from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.origins import Origin, Origins
 from descend.watch.facts.summaries import KnownSet, tell_sets
 from descend.watch.graph import is_leaf
+from descend.watch.operation_values import lies_in_rows
 from descend.watch.places import Place
 from descend.watch.variables import variables_of
 
@@ -111,7 +112,7 @@ class Data(Collector):
         if step == self._told_step:
             return
         x, y, entered = self._given(loss)
-        if x is None or not x.ndim:
+        if x is None or not x.ndim or not all(lies_in_rows(each) for each in (x, y, entered) if each is not None):
             return
         self._told_step = step
         variable = self.tell.names.variable_of
@@ -136,7 +137,7 @@ class Data(Collector):
     def evaluated(
         self, module: nn.Module, inputs: Sequence[Tensor], output: Any, number: int, step: int, place: Place
     ) -> None:
-        if not inputs or not inputs[0].ndim:
+        if not inputs or not inputs[0].ndim or not lies_in_rows(inputs[0]):
             return
         x = inputs[0]
         begun = self._loaders.begun

@@ -20,6 +20,7 @@ from torch import Tensor
 from descend.watch.facts.least_squares import Squares, squares_of
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.walk import inputs_of, kind_of, leaf_of, nodes_of, saved
+from descend.watch.operation_values import lies_in_rows
 
 _SETS = 8  # of parameters
 _LOOKS = 3  # at each
@@ -94,7 +95,7 @@ class Features(Collector):
     def _tell_features(self, nodes: Sequence[Any], step: int) -> None:
         for node in nodes:
             data, parameter = _data_and_parameter(node)
-            if data is None or parameter is None or not data.is_floating_point():
+            if data is None or parameter is None or not data.is_floating_point() or not lies_in_rows(data):
                 continue
             values = _columns(data)
             if values is not None:

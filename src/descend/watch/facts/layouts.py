@@ -146,7 +146,9 @@ class Layouts(Collector):
         self._origins = Origins()
         self._heard = False  # operations of this step were heard
         self._looked_into: set[tuple[int, ...]] = set()
-        self._sets: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._sets: dict[
+            int, weakref.ref[Any]
+        ] = {}  # by identity: a set may be equal to another in its own way, or to none
         self._later: list[tuple[_Exchange, weakref.ref[Tensor]]] = []  # on a device: nothing is read back inside a step
 
     def operation(
@@ -167,9 +169,10 @@ class Layouts(Collector):
                 break
             dataset = dataset.dataset
         try:
-            if dataset in self._sets:
+            known = self._sets.get(id(dataset))
+            if known is not None and known() is dataset:
                 return
-            self._sets.add(dataset)
+            self._sets[id(dataset)] = weakref.ref(dataset)
             inside = list(tensors_in(list(vars(dataset).values()), 2))
         except TypeError:  # has no attributes, or cannot be referred to weakly
             return

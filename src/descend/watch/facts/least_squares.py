@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from descend.watch.facts.walk import inputs_of, kind_of, leaf_of, saved
+from descend.watch.operation_values import lies_in_rows
 
 _WORK = 4_000_000  # multiplications of the decomposition; of more rows, evenly spaced ones
 _COLUMNS = 48
@@ -158,6 +159,8 @@ def _put_together(terms: Sequence[_Term], residual: Tensor, loss: float) -> Squa
         return None
     first = products[0].data
     assert first is not None
+    if not all(each.data is None or lies_in_rows(each.data) for each in products):
+        return None
     rows, outputs = len(first), residual.numel() // max(1, len(first))
     if rows * outputs != residual.numel():
         return None

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from descend.watch.facts.moments import Collector, Telling
+from descend.watch.operation_values import lies_in_rows
 
 _FEW = 64  # numbers
 _LAYERS = frozenset(["lstm", "gru", "rnn_tanh", "rnn_relu"])
@@ -40,7 +41,7 @@ class Recurrence(Collector):
             given, weight = sides if len(sides) == 2 else (None, None)
             if not isinstance(weight, Tensor) or not isinstance(given, Tensor) or not weight.requires_grad:
                 return None
-            if not given.requires_grad and given.numel() and given.is_floating_point():
+            if not given.requires_grad and given.is_floating_point() and lies_in_rows(given) and given.numel():
                 return {"zeros": _is_zero(given.detach())}
         return None
 
@@ -49,6 +50,7 @@ class Recurrence(Collector):
         if (
             not isinstance(given, Tensor)
             or given.ndim != 3
+            or not lies_in_rows(given)
             or len(args) < 9
             or not isinstance(args[1], Tensor | tuple | list)
         ):
