@@ -144,6 +144,14 @@ def test_every_mode_gives_the_same_digit(save: Save) -> None:
         assert torch.allclose(read_digit(save(Image.fromarray(levels), "float.tif")).pixels, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("reach", [1e4, 1e12, 3.2e38])
+def test_numbers_of_any_range_give_the_same_digit(save: Save, reach: float) -> None:
+    """The range of the largest numbers is more than single precision can hold."""
+    drawn = scene(SEVEN)
+    wide = Image.fromarray(((drawn / 127.5 - 1) * reach).astype(np.float32))
+    assert torch.allclose(read_digit(save(wide, "wide.tiff")).pixels, read_digit(save(drawn)).pixels, atol=1e-3)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "bmp", "gif", "webp", "tif", "ppm"])
 def test_every_format_gives_the_same_digit(save: Save, suffix: str) -> None:
     image = read_digit(save(255 - scene(SEVEN), f"digit.{suffix}"))
