@@ -97,6 +97,11 @@ WORDS = {
         "4 parameters in the list Deep.middle are in no optimizer and never move",
         "self.middle = nn.ModuleList([nn.Linear(width, width) for _ in range(depth)])",
     ),
+    "D106_faulty_unfrozen": (
+        "D106",
+        "0.0.weight, 0.0.bias were unfrozen and are in no optimizer",
+        "where they are unfrozen: optimizer.add_param_group({'params': …}) with them, or make the optimizer anew",
+    ),
     "D107_faulty_crash": (
         "D107",
         "the update of w is recorded by autograd: what comes out is no parameter any more",

@@ -26,6 +26,7 @@ class OtherTensors(Rule):
         if optimizers:
             yield from self._made_anew(evidence)
             yield from self._unregistered(evidence)
+            yield from self._unfrozen(evidence, optimizers[0])
         yield from self._copied(evidence)
 
     def clean(self, evidence: Evidence) -> str:
@@ -125,6 +126,28 @@ class OtherTensors(Rule):
                 where=found[0] if found is not None else None,
                 step=1,
                 fix=_registered(evidence, found, registered),
+            )
+
+    def _unfrozen(self, evidence: Evidence, row: FactRow) -> Iterator[Finding]:
+        """Parameters that were frozen when the optimizer was made without them, and are no longer."""
+        left = [leaf.values for leaf in evidence.facts("unfrozen")]
+        if left:
+            several = len(left) > 1
+            yield Finding(
+                code=self.code,
+                level="likely",
+                title=f"{words.listed(each['name'] for each in left)} {'were' if several else 'was'} unfrozen and "
+                f"{'are' if several else 'is'} in no optimizer",
+                message="The optimizer was made while they wanted no gradient, and did not get them. Now each backward pass "
+                "computes their gradients, and no update uses them: they stay as they were.",
+                evidence={
+                    "unfrozen": words.listed(described(each) for each in left),
+                    "with a gradient": f"{len(left)} of {len(left)}",
+                    "moved": 0,
+                },
+                where=evidence.place(row.file, row.line),
+                step=row.values["last_step"],
+                fix="where they are unfrozen: optimizer.add_param_group({'params': …}) with them, or make the optimizer anew",
             )
 
     def _copied(self, evidence: Evidence) -> Iterator[Finding]:

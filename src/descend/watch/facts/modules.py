@@ -120,6 +120,7 @@ class Modules(Collector):
         found = list(_parameters(module, "", type(module).__name__, "", set()))
         tensors = [tensor for tensor, _ in found]
         self._optimizers.in_models(tensors)
+        self._optimizers.frozen(_frozen(module))
         known = set(map(id, tensors))
         root.parameters = len(known)
         for tensor, part in found:
@@ -187,6 +188,14 @@ def _parameters(
     for name, part in module._modules.items():  # noqa: SLF001 - see above
         if part is not None and id(part) not in seen:
             yield from _parameters(part, f"{path}{name}.", owner, attribute or (name if own else ""), seen)
+
+
+def _frozen(root: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Parameters that want no gradient, by their names."""
+    for path, module in _modules(root, "", set()):
+        for name, parameter in module._parameters.items():  # noqa: SLF001 - see above
+            if parameter is not None and not parameter.requires_grad:
+                yield f"{path}{name}", parameter
 
 
 def _hidden(root: nn.Module, known: set[int]) -> Iterator[tuple[Tensor, _Part]]:

@@ -8,10 +8,12 @@ it), ``steps`` (updates seen in steps that were looked at), ``first_step`` and `
 And as the fact ``leaf``, for every trainable tensor that a backward pass ended in and that no optimizer holds: ``name``, ``shape``,
 ``steps``, ``moved`` (whether its values ever changed), ``last_step``, ``parameter`` (whether it is an ``nn.Parameter``), ``in_model``, ``loss``: whether it
 is the loss itself.
+And as the fact ``unfrozen``, for every parameter of a called module that wanted no gradient at first, has one now, has never moved, and is in
+no optimizer: ``name`` and ``shape``.
 """
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any, ClassVar
 
@@ -77,6 +79,9 @@ class Optimizers(Collector):
         self._followed: dict[int, _Followed] = {}
         self._gone: list[_Followed] = []
         self._in_models: set[int] = set()
+        self._frozen: dict[
+            int, _Followed
+        ] = {}  # parameters of called modules that wanted no gradient when they were first seen
         self._by_telling[tell] = self
 
     @classmethod
@@ -95,6 +100,14 @@ class Optimizers(Collector):
     def in_models(self, parameters: Sequence[Tensor]) -> None:
         """These belong to a module that was called."""
         self._in_models.update(map(id, parameters))
+
+    def frozen(self, parameters: Iterable[tuple[str, Tensor]]) -> None:
+        """These, with their names, belong to a module that was called, and want no gradient."""
+        for name, each in parameters:
+            known = self._frozen.get(id(each))
+            if known is None or known.tensor() is not each:
+                known = self._frozen[id(each)] = _Followed(each)
+                known.name = name
 
     def about(self, tensor: Tensor) -> tuple[bool, bool, bool]:
         """Whether an optimizer holds it, whether a backward pass ended in it, and whether it was ever changed."""
@@ -152,6 +165,10 @@ class Optimizers(Collector):
                 }
                 self.tell.fact(leaf.steps[0], "leaf", values)
 
+        for one in self._frozen.values():
+            if one.given and not (one.held or one.moved):
+                self.tell.fact(step, "unfrozen", {"name": one.name, "shape": list(one.shape)})
+
     def _of(self, optimizer: Optimizer, frame: FrameType | None) -> _Known:
         known = self._known.get(id(optimizer))
         if known is None or known.optimizer() is not optimizer:
@@ -183,6 +200,13 @@ class Optimizers(Collector):
             if tensor is not None:
                 one.look(tensor)
                 one.in_model = key in self._in_models
+        for key, one in self._frozen.items():
+            tensor = one.tensor()
+            if tensor is not None and tensor.requires_grad:
+                one.look(tensor)
+                one.given |= tensor.grad is not None
+                one.held = key in self._followed and self._followed[key].held
+                one.name = self.tell.names.name_of(tensor) or one.name
         for known in self._known.values():
             optimizer = known.optimizer()
             if optimizer is not None:

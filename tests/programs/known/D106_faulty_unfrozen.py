@@ -1,0 +1,21 @@
+# expects: D106 likely line 13 | at most: D401 note
+# silent: D101, D102, D103, D104, D105, D107, D108
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(256, 10)
+y = (x[:, :3].sum(1) > 0).long()
+body, head = nn.Sequential(nn.Linear(10, 32), nn.ReLU()), nn.Linear(32, 2)
+model = nn.Sequential(body, head)
+body.requires_grad_(False)
+optimizer = torch.optim.Adam((p for p in model.parameters() if p.requires_grad), lr=1e-2)
+for epoch in range(6):
+    if epoch == 3:
+        body.requires_grad_(True)
+    for rows in torch.randperm(256).split(32):
+        loss = F.cross_entropy(model(x[rows]), y[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
