@@ -7,6 +7,7 @@ from typing import Any
 
 from descend.check.finding import CannotCheck, Place
 from descend.check.graph import StepGraph, operation_from
+from descend.record.events import LOOK
 from descend.record.reader import Reader
 from descend.record.rows import (
     BatchRow,
@@ -14,6 +15,7 @@ from descend.record.rows import (
     EpochRow,
     EvaluationRow,
     FactRow,
+    MessageRow,
     NormRow,
     ParameterRow,
     PhaseRow,
@@ -101,6 +103,11 @@ class Evidence:
     def reads(self) -> list[ReadRow]:
         """Numbers that the script took out of tensors."""
         return self._reader.reads()
+
+    @cached_property
+    def looks(self) -> list[MessageRow]:
+        """Backward passes that no update followed."""
+        return [row for row in self._reader.messages() if row.kind == LOOK]
 
     @cached_property
     def unseen(self) -> list[UnseenRow]:

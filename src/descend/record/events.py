@@ -186,6 +186,7 @@ class SourcesSeen:
 
 
 EVERYTHING_AFTER = "everything after this step"  # what was not seen where watching ended before the program did
+LOOK = "look"  # the kind of the message that tells of a backward pass with no update after it
 BY_AN_OPTIMIZER = "by an optimizer"  # so ends what was not seen where updates had no backward pass
 OTHER_THREADS = "faults of what other threads train"  # what was not seen where several threads trained
 

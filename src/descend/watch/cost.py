@@ -5,9 +5,9 @@ from typing import Any
 
 # Seconds that one call of each wrapper adds to a step, measured with and without it in turns: in steps of a few microseconds, and
 # what comes on top of it in steps of a millisecond and more, which leave nothing of ours in the processor's caches.
-_BACKWARD, _BACKWARD_COLD = 8.0e-6, 5.0e-6
-_MODULE, _MODULE_COLD = 3.5e-6, 2.5e-6
-_UPDATE, _UPDATE_COLD = 4.5e-6, 6.0e-6
+_BACKWARD, _BACKWARD_COLD = 7.0e-6, 4.5e-6
+_MODULE, _MODULE_COLD = 3.0e-6, 2.2e-6
+_UPDATE, _UPDATE_COLD = 3.8e-6, 5.0e-6
 _BATCH, _BATCH_COLD = 6.0e-6, 8.0e-6
 _COLD = 1.0e-3  # seconds of a step, from which on it is so
 _REFERENCE = 0.34e-6  # seconds of a relayed call of Python where those were measured

@@ -15,6 +15,7 @@ from torch import Tensor
 from descend.record.events import (
     BY_AN_OPTIMIZER,
     EVERYTHING_AFTER,
+    LOOK,
     Event,
     Listener,
     Message,
@@ -297,7 +298,7 @@ class Observer(Counted):
         """Gradients were computed and nothing was updated with them: no fault, and no step."""
         if site.looks <= _LOOKS:
             file, line = site.place
-            self._tell_later(Message(self.step, "look", f"{file}:{line}: gradients were computed; no update followed"))
+            self._tell_later(Message(self.step, LOOK, f"{file}:{line}: gradients were computed; no update followed"))
 
     def safely(self, action: Callable[[], None]) -> None:
         """Run something of our own; a fault in it ends the watching."""

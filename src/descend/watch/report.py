@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from descend.record.events import (
+    LOOK,
     OTHER_THREADS,
     BatchSeen,
     Evaluation,
@@ -34,7 +35,6 @@ from descend.watch.spent import Phases
 
 Report = dict[str, Any]
 
-LOOK = "look"  # the kind of the message that tells of a backward pass with no update after it
 _MOST_EVALUATIONS = 1000
 _MOST_LOOKS = 20
 _MOST_TRAININGS = 100

@@ -9,7 +9,7 @@ And as the fact ``leaf``, for every trainable tensor that a backward pass ended 
 ``steps``, ``moved`` (whether its values ever changed), ``last_step``, ``parameter`` (whether it is an ``nn.Parameter``), ``in_model``, ``loss``: whether it
 is the loss itself.
 And as the fact ``unfrozen``, for every parameter of a called module that wanted no gradient at first, has one now, has never moved, and is in
-no optimizer: ``name`` and ``shape``.
+no optimizer: ``name``, ``shape``, and ``steps``: how many of those that were looked at left a gradient in it.
 """
 
 import weakref
@@ -137,7 +137,7 @@ class Optimizers(Collector):
                 self._follow(each).given = True
 
     def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
-        self._look()
+        self._look(step)
 
     def finished(self, step: int) -> None:
         self._look()
@@ -167,7 +167,7 @@ class Optimizers(Collector):
 
         for one in self._frozen.values():
             if one.given and not (one.held or one.moved):
-                self.tell.fact(step, "unfrozen", {"name": one.name, "shape": list(one.shape)})
+                self.tell.fact(step, "unfrozen", {"name": one.name, "shape": list(one.shape), "steps": len(one.steps)})
 
     def _of(self, optimizer: Optimizer, frame: FrameType | None) -> _Known:
         known = self._known.get(id(optimizer))
@@ -186,8 +186,8 @@ class Optimizers(Collector):
             known = self._followed[id(tensor)] = _Followed(tensor)
         return known
 
-    def _look(self) -> None:
-        """What each optimizer holds now, and what has moved."""
+    def _look(self, step: int = 0) -> None:
+        """What each optimizer holds now, and what has moved; after ``step``, where one is just over."""
         held: dict[int, list[Tensor]] = {}
         for known in self._known.values():
             optimizer = known.optimizer()
@@ -205,6 +205,8 @@ class Optimizers(Collector):
             if tensor is not None and tensor.requires_grad:
                 one.look(tensor)
                 one.given |= tensor.grad is not None
+                if step and one.given:
+                    one.steps.append(step)
                 one.held = key in self._followed and self._followed[key].held
                 one.name = self.tell.names.name_of(tensor) or one.name
         for known in self._known.values():
