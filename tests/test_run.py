@@ -276,7 +276,7 @@ def test_progress_goes_to_stderr_or_to_a_console_or_nowhere(capsys):
 def test_a_pause_opens_the_debugger_inside_the_step(monkeypatch):
     seen = []
 
-    def stand_in(frame):
+    def stand_in(frame, away):
         here = frame.f_locals
         parameters = here["engine"].parameters
         gradient = parameters.gradient["output.bias"].clone()
@@ -300,6 +300,33 @@ def test_a_pause_opens_the_debugger_inside_the_step(monkeypatch):
     plain = descend.train("scores", epochs=5, progress=False)
     assert same_bits(weights(run), weights(plain))
     assert run.losses == plain.losses
+
+
+def test_time_in_the_debugger_is_no_time_of_the_training(monkeypatch):
+    """A person who stays for a thousand seconds, said and not waited for: the step is that much shorter than the clock says."""
+    monkeypatch.setattr(door, "open_debugger", lambda frame, away: away(1000.0))
+    run = descend.train("scores", epochs=5, pause=3, progress=False)
+    with run.record() as record:
+        seconds = record.steps().seconds
+    assert [each < -900 for each in seconds] == [False, False, True, False, False]
+    assert run.report["seconds"]["training"] < -900
+
+
+def test_each_stop_of_the_debugger_is_timed(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\nn\nc\n"))
+    monkeypatch.setattr(pause_room, "find_spec", lambda name: None)
+    told = []
+
+    def stopped():
+        pause_room.open_debugger(sys._getframe(), told.append)
+        first = 1
+        second = first + 1
+        return second + 1
+
+    assert stopped() == 3
+    assert len(told) == 3
+    assert min(told) >= 0
+    assert "second = first + 1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

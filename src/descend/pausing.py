@@ -11,6 +11,8 @@ from descend.show.pause import TensorFacts
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from descend.train.pause import Away
+
 _MOST_TENSORS = 20  # in the table
 
 
@@ -28,14 +30,14 @@ def pause_at(word: str | None) -> int | Literal["nan"] | None:
     return int(step)
 
 
-def open_debugger(frame: FrameType, step: int, loss: float | None) -> None:
+def open_debugger(frame: FrameType, step: int, loss: float | None, away: "Away") -> None:
     """Print the table of the step, as it stands in the program's variables, and open a debugger there."""
     from descend.show.pause import step_table
     from descend.train.pause import open_debugger as open_at
 
     batch, parameters, lr = _facts(frame)
     step_table(open_console(stderr=True), step, lr, math.nan if loss is None else loss, batch, parameters)
-    open_at(frame)
+    open_at(frame, away)
 
 
 def _facts(frame: FrameType) -> tuple[list[TensorFacts], list[TensorFacts], float]:

@@ -33,7 +33,7 @@ from descend.show.shown import as_html, as_plain_text, as_text
 from descend.show.summary import Images, summary
 from descend.train.eject.script import eject, write_script
 from descend.train.fit import fit
-from descend.train.pause import numbers_of, open_debugger
+from descend.train.pause import Away, numbers_of, open_debugger
 from descend.train.prepare import Plan, plan, steps_planned
 from descend.train.recipe import Recipe, read_recipe
 
@@ -321,10 +321,10 @@ def _rows_keeper(dataset: Dataset, run_folder: Path, others: Sequence[Listener])
     return listen
 
 
-def _pauser(listeners: Sequence[Listener], console: Console | None) -> Callable[[int, float], None]:
+def _pauser(listeners: Sequence[Listener], console: Console | None) -> Callable[[int, float, Away], None]:
     """What the loop calls inside the step where a person wants to look around: the table, then the debugger."""
 
-    def pause(step: int, lr: float) -> None:
+    def pause(step: int, lr: float, away: Away) -> None:
         frame = sys._getframe(2)  # the step's own, below the loop's call
         for listener in listeners:
             listener(Message(step, "pause", "paused for a look around"))
@@ -333,7 +333,7 @@ def _pauser(listeners: Sequence[Listener], console: Console | None) -> Callable[
         parameters = here["engine"].parameters
         values = [_facts(name, value, parameters.gradient[name]) for name, value in parameters.value.items()]
         step_table(console or open_console(), step, lr, float(here["loss"]), batch, values)
-        open_debugger(frame)
+        open_debugger(frame, away)
 
     return pause
 

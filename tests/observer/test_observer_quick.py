@@ -10,9 +10,10 @@ from hypothesis import strategies as some
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from descend.record.events import Evaluation, PhaseTimes, Unseen
+from descend.record.events import Evaluation, PhaseTimes, StepsDone, Unseen
 from descend.watch.cost import Looks, pace_of_python, quick_cost
 from descend.watch.observer import Observer
+from descend.watch.pause import Pause
 from descend.watch.tracker import Tracker
 
 
@@ -551,3 +552,25 @@ def test_single_odd_steps_do_not_make_looks_cheap_or_dear(seconds, factor):
     for _ in range(3):
         looks.looked(seconds, 0.002)
     assert looks.factor == factor
+
+
+def test_time_in_which_the_program_stood_still_is_no_time_of_its_steps():
+    """A person who stays for a thousand seconds, said and not waited for: a step that nobody looks at is that much shorter."""
+    events = []
+    observer = Observer(events.append, own=lambda name: name == __file__)
+    pauser = Pause(50, lambda frame, step, loss, away: away(1000.0)).on(observer)
+    observer.start()
+    pauser.start()
+    try:
+        x, y, model = torch.randn(20, 3), torch.randn(20, 1), torch.nn.Linear(3, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for _ in range(60):
+            loss = (model(x) - y).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    finally:
+        pauser.stop()
+        observer.stop()
+    seconds = [each for event in events if isinstance(event, StepsDone) for each in event.seconds]
+    assert [number for number, each in enumerate(seconds, 1) if each <= 0] == [50]

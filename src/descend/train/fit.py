@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -34,6 +34,9 @@ from descend.train.report import (
     title_of,
 )
 
+if TYPE_CHECKING:
+    from descend.train.pause import Away
+
 MODEL_FOLDER = "model"
 LAST_FOLDER = "model-last"
 
@@ -44,7 +47,7 @@ def fit(
     listeners: Sequence[Listener],
     *,
     pause_at: int | None = None,
-    pause: Callable[[int, float], None] | None = None,
+    pause: Callable[[int, float, "Away"], None] | None = None,
     started: float | None = None,
     examine: Callable[[Report], Mapping[str, Any]] | None = None,
 ) -> tuple[Report, Diverged | None]:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from descend.train.recipe import MODELS, Recipe
 from descend.train.sampling import Batches, Probe, Room, is_sampled, is_snapshot
 from descend.train.schedule import Schedule
 from descend.train.step import step
+
+if TYPE_CHECKING:
+    from descend.train.pause import Away
 
 SECONDS_BETWEEN_LOOKS = 0.25  # how often losses are read from the device, and so how often a live view can change
 
@@ -80,7 +83,7 @@ class Loop:
         self.model_file = "" if recipe.model in MODELS else recipe.model.rpartition(":")[0]
         self.should_stop: Callable[[], bool] = lambda: False  # somebody asked to end here
         self.pause_at: int | None = None
-        self.pause: Callable[[int, float], None] | None = None
+        self.pause: Callable[[int, float, Away], None] | None = None
         self.rows = len(parts.train)
         self.batch_size = self.rows if recipe.batch_size == "all" else min(int(recipe.batch_size), self.rows)
         self.rows_a_step = min(self.batch_size * recipe.accumulate, self.rows)
@@ -120,7 +123,7 @@ class Loop:
         log.start_epoch(epoch)
         started = before = time.perf_counter()
         sampled_before = progress.sampling_seconds
-        away_before = self.away_seconds
+        away = away_before = self.away_seconds
         rows_left = self.rows
         for batches in self.batches(epoch):
             progress.step = number = progress.step + 1
@@ -140,6 +143,8 @@ class Loop:
                 healthy = probe.measure()
                 progress.sampling_seconds += probe.cost
                 before += probe.cost
+            before += self.away_seconds - away
+            away = self.away_seconds
             now = time.perf_counter()
             rows = min(self.rows_a_step, rows_left)
             log.step(lr, now - before, rows)
@@ -167,13 +172,18 @@ class Loop:
         if pause is None or number != self.pause_at:
             return None
 
+        def away(seconds: float) -> None:
+            self.away_seconds += seconds
+            if probe is not None:
+                probe.last += seconds
+
         def look_around() -> None:
             started = time.perf_counter()
-            pause(number, lr)
-            away = time.perf_counter() - started  # calling nothing of ours from here: the debugger would stop in it
-            self.away_seconds += away
+            pause(number, lr, away)
+            seconds = time.perf_counter() - started  # calling nothing of ours from here: the debugger would stop in it
+            self.away_seconds += seconds
             if probe is not None:
-                probe.last += away
+                probe.last += seconds
 
         return look_around
 

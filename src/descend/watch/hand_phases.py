@@ -38,6 +38,10 @@ class Stopwatch:
         tap().listen(self._resume)
         self._last = _clock()
 
+    def leave_out(self, seconds: float) -> None:
+        """So much of the time that runs is not the program's."""
+        self._last += seconds
+
     def stop(self) -> None:
         """Listen no more."""
         for listener in (self._ended, self._resume):

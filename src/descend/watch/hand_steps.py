@@ -1,6 +1,6 @@
 """Who hears of the steps of loops without autograd, and the operations of these steps."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -22,6 +22,7 @@ class Observer(Protocol):
     emit: Listener
     places: Places
     spent: float  # seconds
+    timed_beside: list[Callable[[float], None]]
 
     @property
     def recorder(self) -> Any: ...

@@ -66,6 +66,7 @@ class LoopWatcher:
 
     def start(self) -> None:
         """Listen to the probes."""
+        self._observer.timed_beside.append(self._leave_out)
         probes.listen(self._heard)
 
     def stop(self) -> None:
@@ -75,6 +76,13 @@ class LoopWatcher:
         self._local.open.clear()
         probes.listen_no_more()
         tap().settle()
+
+    def _leave_out(self, seconds: float) -> None:
+        """So much of the iterations that are open in this thread is none of their time."""
+        for iteration in self._local.open:
+            iteration.began += seconds
+            if iteration.stopwatch is not None:
+                iteration.stopwatch.leave_out(seconds)
 
     def _heard(self, number: int, frame: FrameType, left: bool) -> None:
         local = self._local

@@ -92,6 +92,9 @@ class Observer(Counted):
         self.recorder: Recorder | None = None
         self.local: Local | None = None
         self.only: Tracker | None = None
+        self.timed_beside: list[
+            Callable[[float], None]
+        ] = []  # who else has to leave out time in which the program stood still
         self._several = False  # the program has, or had, more than one thread
         self.trackers: list[Tracker] = []
         self.passes_of_loaders: weakref.WeakKeyDictionary[Any, LoaderPass] = weakref.WeakKeyDictionary()
@@ -203,6 +206,17 @@ class Observer(Counted):
     def tracker(self) -> Tracker | None:
         """The calling thread's, while it watches."""
         return self.local.tracker if self.local is not None else None
+
+    def leave_out(self, seconds: float) -> None:
+        """The calling thread's program stood still for so long, in the midst of a step: that is no part of the step's time."""
+        self._began += seconds
+        tracker = self.tracker()
+        if tracker is not None and tracker.started is not None:
+            tracker.started += seconds
+            if tracker.detail is not None:
+                tracker.detail.timeline.resume()
+        for each in self.timed_beside:
+            each(seconds)
 
     def thread_begins(self) -> None:
         """The program starts another thread: from now on each call has to find its own tracker."""

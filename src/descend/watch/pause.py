@@ -4,6 +4,7 @@ import functools
 import math
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -14,7 +15,10 @@ from descend.watch.files import own_files
 if TYPE_CHECKING:
     from descend.watch.observer import Observer
 
-Show = Callable[[FrameType, int, float | None], None]  # is given a frame of the program, the step and the loss
+Away = Callable[[float], None]  # is told of seconds in which the program stood still
+Show = Callable[
+    [FrameType, int, float | None, Away], None
+]  # is given a frame of the program, the step and the loss; may stop the program later too
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,11 @@ class Pauser:
         while frame is not None and not self._own(frame.f_code.co_filename):
             frame = frame.f_back
         if frame is not None:
-            self._pause.show(frame, step, loss)
+            began = time.perf_counter()
+            try:
+                self._pause.show(frame, step, loss, self._observer.leave_out)
+            finally:
+                self._observer.leave_out(time.perf_counter() - began)
 
 
 def _loss_in(arguments: tuple[Any, ...]) -> float | None:
