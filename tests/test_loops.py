@@ -38,6 +38,7 @@ class Told:
         self.step = 0
         self.backward_calls = 0
         self.spent = 0.0
+        self.timed_beside = []
         self.steps: list[tuple[float | None, dict[str, Tensor], float, Mapping[str, Tensor]]] = []
         self.events: list[Event] = []
         self.emit = self.events.append

@@ -70,7 +70,7 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext descend``: the magic ``%%watch``."""
-    import_module("descend.watching").load_into_notebook(shell)
+    import_module("descend.magic").load_into_notebook(shell)
 
 
 class _Package(ModuleType):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 
-from descend.errors import DescendError, RecordError, StorageError, UsageError
+from descend.errors import DescendError, RecordError, StorageError
 from descend.pausing import open_debugger
 from descend.record.files import write_atomically
 from descend.show.layout import open_console
@@ -157,7 +157,7 @@ class Watched:
             fast=wanted.fast,
             pause=None if wanted.pause is None else Pause(wanted.pause, open_debugger),
             runner=_runner(wanted).__code__,
-            examine=_examine,
+            examine=examine,
             live=LiveFindings() if wanted.live and not wanted.quiet else None,
         )
 
@@ -249,7 +249,7 @@ def watch(name: str | None = None, *, runs: str | None = None, fast: bool = Fals
         yield Watch(session)
         return
     file = str(getattr(sys.modules["__main__"], "__file__", None) or "notebook")
-    program = Program(title=Path(file).name, stem=Path(file).stem, name=name, runs=runs, fast=fast, examine=_examine)
+    program = Program(title=Path(file).name, stem=Path(file).stem, name=name, runs=runs, fast=fast, examine=examine)
     session = Session(program)
     session.start()
     ending = Ending("finished")
@@ -262,63 +262,6 @@ def watch(name: str | None = None, *, runs: str | None = None, fast: bool = Fals
         session.finish(ending.status, ending.message, exit_status=ending.exit_status, crash=ending.crash)
 
 
-def load_into_notebook(shell: Any) -> None:
-    """Give IPython the magic ``%%watch [NAME] [--fast]``; called by ``%load_ext descend``."""
-
-    def magic(line: str, cell: str) -> None:
-        from IPython.core.error import UsageError as Misused  # shown in one line
-
-        try:
-            _watch_cell(shell, line, cell)
-        except DescendError as error:
-            raise Misused(str(error)) from None
-
-    shell.register_magic_function(magic, "cell", "watch")
-
-
-def _watch_cell(shell: Any, line: str, cell: str) -> None:
-    """Run the cell as it would be run without us, and show below it how the training went."""
-    from descend.watch.cells import CELL, number_of_cell
-    from descend.watch.notebook import cells_named, fail_in_silence, lines_above
-
-    words = line.split()
-    names = [word for word in words if word != "--fast"]
-    if len(names) > 1 or any(name.startswith("-") for name in names):
-        raise UsageError(
-            f"%%watch does not know what to do with '{line.strip()}'", help="write %%watch NAME, or %%watch NAME --fast"
-        )
-    number = number_of_cell(sys._getframe()) or int(shell.execution_count)
-    name = CELL.format(number)
-    magic = f"%%watch {line}".rstrip()
-    sources = {name: f"# {magic}\n{cell}"}
-    program = Program(
-        title=name,
-        stem="notebook",
-        name=names[0] if names else None,
-        fast="--fast" in words,
-        sources=sources,
-        examine=_examine,
-    )
-    session = Session(program)
-    session.start()
-    ending, error = Ending("finished"), None
-    try:
-        with cells_named(shell, lambda _: name, number=number, above=lines_above(magic, cell)):
-            result = shell.run_cell(cell, store_history=False)
-        error = result.error_before_exec or result.error_in_exec
-        if error is not None:
-            ending = how_it_ended(error, sources)
-    finally:
-        report = session.finish(ending.status, ending.message, exit_status=ending.exit_status, crash=ending.crash)
-    if report is not None:
-        console = open_console()
-        with console.capture() as shown:
-            show_report(report, console)
-        sys.stdout.write(shown.get())  # at once: a notebook keeps each piece by itself
-    if error is not None and not isinstance(error, SystemExit):
-        fail_in_silence(shell, error)
-
-
 class LiveFindings:
     """Tells each bug on stderr once, in a line, as soon as a look at the record finds it."""
 
@@ -328,7 +271,7 @@ class LiveFindings:
     def __call__(self, folder: Path) -> None:
         from descend.show.findings import one_line
 
-        for finding in _examine(folder, {})["findings"]:
+        for finding in examine(folder, {})["findings"]:
             where = finding["where"] or {"line": 0}
             key = (finding["code"], where["line"])
             if finding["level"] == "bug" and key not in self._told and sys.__stderr__ is not None:
@@ -338,7 +281,7 @@ class LiveFindings:
                     sys.__stderr__.flush()
 
 
-def _examine(folder: Path | None, report: Mapping[str, Any]) -> dict[str, Any]:
+def examine(folder: Path | None, report: Mapping[str, Any]) -> dict[str, Any]:
     """What every kind of check says of the run, imported when it has ended."""
     from descend.checking import findings_of
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from descend.watch.dependence import Flow, Verdict
+from descend.watch.function_mode import tap
 from descend.watch.hand_phases import HandPhases, Stopwatch
 from descend.watch.places import Place
 from descend.watch.recording import Recording
@@ -63,6 +64,19 @@ class Iteration:
     plain: bool = False  # of a training, and not sampled
     recording: Recording | None = None
     stopwatch: Stopwatch | None = None
+
+    def leave_out(self, seconds: float) -> None:
+        """So much since it began is none of its time."""
+        self.began += seconds
+        if self.stopwatch is not None:
+            self.stopwatch.leave_out(seconds)
+
+    def hear_no_more(self) -> None:
+        """Nothing more is to be learned from its operations."""
+        if self.flow is not None:
+            tap().leave(self.flow.heard)
+        if self.stopwatch is not None:
+            self.stopwatch.stop()
 
 
 def loss_falls(site: Site) -> bool:

@@ -80,9 +80,7 @@ class LoopWatcher:
     def _leave_out(self, seconds: float) -> None:
         """So much of the iterations that are open in this thread is none of their time."""
         for iteration in self._local.open:
-            iteration.began += seconds
-            if iteration.stopwatch is not None:
-                iteration.stopwatch.leave_out(seconds)
+            iteration.leave_out(seconds)
 
     def _heard(self, number: int, frame: FrameType, left: bool) -> None:
         local = self._local
@@ -160,7 +158,7 @@ class LoopWatcher:
             self._let_go(inner)
         iteration = stack[position]
         del stack[position:]
-        self._close_look(iteration)
+        iteration.hear_no_more()
         others = iteration.steps != self._observer.step  # the steps of a loop inside it
         if (
             others
@@ -382,14 +380,8 @@ class LoopWatcher:
         self._local.open = [each for each in self._local.open if (each.frame, each.code) in alive]
 
     def _let_go(self, iteration: Iteration) -> None:
-        self._close_look(iteration)
+        iteration.hear_no_more()
         self._recordings.drop(iteration)
-
-    def _close_look(self, iteration: Iteration) -> None:
-        if iteration.flow is not None:
-            tap().leave(iteration.flow.heard)
-        if iteration.stopwatch is not None:
-            iteration.stopwatch.stop()
 
     def _forget(self, site: Site) -> None:
         probes.ignore(site.number)
