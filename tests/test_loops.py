@@ -93,6 +93,26 @@ def run(
     return space, told
 
 
+def test_time_in_which_a_person_looks_around_is_no_time_of_the_step():
+    """A debugger that keeps the program for a thousand seconds, said and not waited for."""
+    told = Told()
+    watcher = LoopWatcher(told)
+
+    def stay(epoch: int) -> None:
+        for each in told.timed_beside if epoch in (3, 70) else ():
+            each(1000.0)
+
+    source = "import torch\ntorch.manual_seed(0)\nx = torch.randn(20, 3)\ny = torch.randn(20, 1)\n"
+    source += "w, b, lr = torch.zeros(3, 1), torch.zeros(1), 0.1\n"
+    source += "for epoch in range(1, 81):\n    stay(epoch)" + GRADIENTS + "    w -= lr * dw\n    b -= lr * db\n"
+    watcher.start()
+    try:
+        exec(instrument(source.encode(), "script.py"), {"__name__": "__main__", "stay": stay})
+    finally:
+        watcher.stop()
+    assert [step for step, (_, _, seconds, _) in enumerate(told.steps, 1) if seconds <= 0] == [3, 70]
+
+
 def run_plainly(source: str) -> dict[str, Any]:
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(dedent(source), "script.py", "exec", dont_inherit=True), space)
