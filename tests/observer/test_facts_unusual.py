@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from descend.watch.operation_values import numbers_of
+
 STEPS = 12
 
 
@@ -114,9 +116,17 @@ def a_data_set_that_refuses_to_be_compared():
     return {"losses": [loss for each in sets for loss in _from_a_loader(each)["losses"]]}
 
 
+def a_frozen_part_that_was_made_for_inference():
+    with torch.inference_mode():
+        body = nn.Linear(4, 8).requires_grad_(False)
+    model, x, y = nn.Sequential(body, nn.Linear(8, 1)), torch.randn(20, 4), torch.randn(20, 1)
+    return _fit(lambda: model(x), model[1].parameters(), y)
+
+
 @pytest.mark.parametrize(
     "program",
     [
+        a_frozen_part_that_was_made_for_inference,
         a_sparse_table,
         a_compressed_sparse_table,
         a_sparse_matrix_for_a_module,
@@ -131,3 +141,23 @@ def test_nothing_that_is_measured_fails(watch, program):
     """The fixture sees to it that nothing went unseen."""
     seen = watch(program)
     assert seen.losses == seen.result["losses"]
+
+
+@pytest.mark.parametrize(("count", "size"), [(900, 1.0), (40_000, 1e-23), (40_000, 1.0), (40_000, 1e18)])
+def test_numbers_of_any_size_are_summed_up(count, size):
+    values = torch.randn(count) * size
+    least, mean, most, deviation = numbers_of(values)[0].tolist()
+    assert (least, most) == (values.min(), values.max())
+    assert mean == pytest.approx(values.double().mean().item(), rel=1e-4, abs=1e-6 * size)
+    assert deviation == pytest.approx(values.double().std().item(), rel=1e-4)
+
+
+def test_a_mask_of_the_least_numbers_and_a_constant_are_summed_up():
+    """As causal masks are written: half of it is the least number of single precision."""
+    lowest = torch.finfo(torch.float32).min
+    mask = torch.full((40, 40), lowest).triu(1)
+    _, mean, _, deviation = numbers_of(mask)[0].tolist()
+    assert mean == pytest.approx(780 / 1600 * lowest, rel=1e-5)
+    assert deviation == pytest.approx(mask.double().std().item(), rel=1e-5)
+    assert numbers_of(torch.full((3000,), 0.1))[0][3] == 0
+    assert numbers_of(torch.full((3000,), float("nan")))[0].isnan().all()

@@ -130,7 +130,8 @@ class OtherTensors(Rule):
 
     def _unfrozen(self, evidence: Evidence, row: FactRow) -> Iterator[Finding]:
         """Parameters that were frozen when the optimizer was made without them, and are no longer."""
-        left = [leaf.values for leaf in evidence.facts("unfrozen") if leaf.values["steps"] or not evidence.looks]
+        facts = [leaf.values for leaf in evidence.facts("unfrozen")]
+        left = [leaf for leaf in facts if leaf["steps"] >= STEPS or (leaf["passes"] >= STEPS and not evidence.looks)]
         if left:
             several = len(left) > 1
             yield Finding(

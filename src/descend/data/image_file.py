@@ -126,7 +126,7 @@ def _scaled(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     if low >= 0 and high <= _SIXTEEN_BIT:
         return levels / np.float32(_SIXTEEN_BIT)
     # In double precision: the range of single ones may be too large for a single one.
-    return ((levels - np.float64(low)) / (high - low)).astype(np.float32)
+    return ((levels.astype(np.float64) - low) / (high - low)).astype(np.float32)
 
 
 def _without_transparency(image: Image.Image) -> tuple[NDArray[np.float32], list[str]]:

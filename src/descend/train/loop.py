@@ -98,6 +98,7 @@ class Loop:
         self.good = self.mark_good()
         self.examples_seen = 0
         self.away_seconds = 0.0  # spent in a debugger
+        self.probe: Probe | None = None  # of the last step that was looked at
 
     def run(self) -> Progress:
         """Train. Stops early when asked to, when validation stopped improving, or when a loss is not finite any more."""
@@ -134,6 +135,7 @@ class Loop:
                 probe = tick = Probe(
                     engine, self.room, number, epoch, batches, snapshot=kept, model_file=self.model_file
                 )
+                self.probe = probe
             try:
                 step(engine, batches, lr, recipe.clip, tick, self.pauser(number, lr, probe))
             finally:
@@ -174,8 +176,8 @@ class Loop:
 
         def away(seconds: float) -> None:
             self.away_seconds += seconds
-            if probe is not None:
-                probe.last += seconds
+            if self.probe is not None:  # not the paused step's: a person may go on line by line, into another
+                self.probe.last += seconds
 
         def look_around() -> None:
             started = time.perf_counter()

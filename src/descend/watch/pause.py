@@ -97,9 +97,12 @@ class Pauser:
         if frame is not None:
             began = time.perf_counter()
             try:
-                self._pause.show(frame, step, loss, self._observer.leave_out)
+                self._pause.show(frame, step, loss, self._leave_out)
             finally:
-                self._observer.leave_out(time.perf_counter() - began)
+                self._leave_out(time.perf_counter() - began)
+
+    def _leave_out(self, seconds: float) -> None:
+        self._observer.safely(lambda: self._observer.leave_out(seconds))
 
 
 def _loss_in(arguments: tuple[Any, ...]) -> float | None:

@@ -33,7 +33,9 @@ def replacements(observer: "Observer") -> list[Replacement]:
 
 def only_one() -> bool:
     """Whether no other thread of Python's runs than the calling one, and the one that writes the record."""
-    return all(one is threading.current_thread() or one.name == THREAD for one in threading.enumerate())
+    known = threading.enumerate()
+    by_hand = _thread._count() - (len(known) - 1)  # noqa: SLF001 - of those the module threading does not know
+    return by_hand <= 0 and all(one is threading.current_thread() or one.name == THREAD for one in known)
 
 
 def _starting(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:

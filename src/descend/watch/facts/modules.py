@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.optimizers import Optimizers
@@ -194,8 +195,9 @@ def _frozen(root: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Parameters that want no gradient, by their names."""
     for path, module in _modules(root, "", set()):
         for name, parameter in module._parameters.items():  # noqa: SLF001 - see above
-            if parameter is not None and not parameter.requires_grad:
-                yield f"{path}{name}", parameter
+            if parameter is None or parameter.requires_grad or is_lazy(parameter) or parameter.is_inference():
+                continue
+            yield f"{path}{name}", parameter
 
 
 def _hidden(root: nn.Module, known: set[int]) -> Iterator[tuple[Tensor, _Part]]:

@@ -9,7 +9,8 @@ And as the fact ``leaf``, for every trainable tensor that a backward pass ended 
 ``steps``, ``moved`` (whether its values ever changed), ``last_step``, ``parameter`` (whether it is an ``nn.Parameter``), ``in_model``, ``loss``: whether it
 is the loss itself.
 And as the fact ``unfrozen``, for every parameter of a called module that wanted no gradient at first, has one now, has never moved, and is in
-no optimizer: ``name``, ``shape``, and ``steps``: how many of those that were looked at left a gradient in it.
+no optimizer: ``name``, ``shape``, ``steps`` (how many of those
+that were looked at had a backward pass that ended in it) and ``passes`` (how many have added to its gradient since that was cleared).
 """
 
 import weakref
@@ -54,6 +55,7 @@ class _Followed:
         self.held = False
         self.given = False  # it had a gradient at an update, wherever that came from
         self.in_model = False
+        self.passes = 0  # at least so many have added to its gradient since that was cleared
         self._first: Tensor | None = _some(tensor)
         self._version = tensor._version
 
@@ -137,7 +139,7 @@ class Optimizers(Collector):
                 self._follow(each).given = True
 
     def step_done(self, step: int, leaves: Sequence[Tensor]) -> None:
-        self._look(step)
+        self._look(step, leaves)
 
     def finished(self, step: int) -> None:
         self._look()
@@ -166,8 +168,9 @@ class Optimizers(Collector):
                 self.tell.fact(leaf.steps[0], "leaf", values)
 
         for one in self._frozen.values():
-            if one.given and not (one.held or one.moved):
-                self.tell.fact(step, "unfrozen", {"name": one.name, "shape": list(one.shape), "steps": len(one.steps)})
+            if one.passes and not (one.held or one.moved):
+                values = {"name": one.name, "shape": list(one.shape), "steps": len(one.steps), "passes": one.passes}
+                self.tell.fact(step, "unfrozen", values)
 
     def _of(self, optimizer: Optimizer, frame: FrameType | None) -> _Known:
         known = self._known.get(id(optimizer))
@@ -186,8 +189,9 @@ class Optimizers(Collector):
             known = self._followed[id(tensor)] = _Followed(tensor)
         return known
 
-    def _look(self, step: int = 0) -> None:
-        """What each optimizer holds now, and what has moved; after ``step``, where one is just over."""
+    def _look(self, step: int = 0, leaves: Sequence[Tensor] = ()) -> None:
+        """What each optimizer holds now, and what has moved; after ``step``, whose gradients went to ``leaves``."""
+        reached = set(map(id, leaves))
         held: dict[int, list[Tensor]] = {}
         for known in self._known.values():
             optimizer = known.optimizer()
@@ -202,10 +206,12 @@ class Optimizers(Collector):
                 one.in_model = key in self._in_models
         for key, one in self._frozen.items():
             tensor = one.tensor()
-            if tensor is not None and tensor.requires_grad:
+            if tensor is not None and not tensor.requires_grad:
+                one.passes = 0
+            elif tensor is not None:
                 one.look(tensor)
-                one.given |= tensor.grad is not None
-                if step and one.given:
+                one.passes = tensor.grad._version + 1 if tensor.grad is not None else 0
+                if id(tensor) in reached:
                     one.steps.append(step)
                 one.held = key in self._followed and self._followed[key].held
                 one.name = self.tell.names.name_of(tensor) or one.name
