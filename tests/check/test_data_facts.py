@@ -180,12 +180,17 @@ def test_probes_find_what_is_there() -> None:
     line = probe(x, x @ torch.tensor([1.0, -1.0, 0.0, 2.0]))
     assert line["classes"] == 0
     assert line["linear"] > 0.99
+    for columns in (2, 8, 20):
+        wide = random(400, columns, seed=columns)
+        assert probe(wide, wide[:, 0] * wide[:, 1])["products"] > 0.5
+        exclusive = probe(wide, ((wide[:, 0] > 0) ^ (wide[:, 1] > 0)).long())
+        assert exclusive["products"] > exclusive["chance"] + exclusive["error"]
 
 
 def test_probes_find_nothing_where_nothing_is() -> None:
     x, labels = random(400, 4), (random(400, seed=9) > 0).long()
     found = probe(x, labels)
-    assert max(found["linear"], found["neighbours"]) <= found["chance"] + found["error"]
+    assert max(found["linear"], found["neighbours"], found["products"]) <= found["chance"] + found["error"]
     assert probe(x[:10], labels[:10]) == {}
     assert probe(torch.ones(100, 2), labels[:100]) == {}
 

@@ -112,7 +112,7 @@ def test_words_of_targets_without_signal() -> None:
     found = finding("D406_labels", "D406", "apart")
     assert found["title"].startswith("the targets carry no signal: the loss ends at 0.6")
     assert found["evidence"]["rows of the probes"] == 400
-    assert "two probes that need no training" in found["message"]
+    assert "probes that need no training" in found["message"]
 
 
 def test_words_of_an_examination_that_says_nothing() -> None:
@@ -345,7 +345,15 @@ def test_scales_of_training_and_evaluation(tmp_path: Path, low: float, high: flo
 
 
 def test_labels_without_signal_need_a_loss_that_stays(tmp_path: Path) -> None:
-    probe = {"rows": 300, "classes": 2, "chance": 0.5, "error": 0.06, "neighbours": 0.49, "linear": 0.52}
+    probe = {
+        "rows": 300,
+        "classes": 2,
+        "chance": 0.5,
+        "error": 0.06,
+        "neighbours": 0.49,
+        "linear": 0.52,
+        "products": 0.5,
+    }
     facts = rows_of(labels={"entropy": math.log(2)}, signal=probe)
     assert [each.level for each in look(tmp_path / "a", NothingToLearn, steps(loss=0.69), loader(), facts)] == [
         "likely"
@@ -353,6 +361,11 @@ def test_labels_without_signal_need_a_loss_that_stays(tmp_path: Path) -> None:
     assert look(tmp_path / "b", NothingToLearn, steps(loss=0.4), loader(), facts) == []
     found = rows_of(labels={"entropy": math.log(2)}, signal={**probe, "linear": 0.6})
     assert look(tmp_path / "c", NothingToLearn, steps(loss=0.69), loader(), found) == []
+    found = rows_of(labels={"entropy": math.log(2)}, signal={**probe, "products": 0.7})
+    assert look(tmp_path / "e", NothingToLearn, steps(loss=0.69), loader(), found) == []
+    del probe["products"]  # of an older record
+    older = rows_of(labels={"entropy": math.log(2)}, signal=probe)
+    assert len(look(tmp_path / "f", NothingToLearn, steps(loss=0.69), loader(), older)) == 1
     assert look(tmp_path / "d", NothingToLearn, steps(loss=math.nan), loader(), facts) == []
 
 

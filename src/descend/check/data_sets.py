@@ -21,6 +21,11 @@ _STAYS = 0.97  # of the entropy of the labels
 _SURE = 0.02  # of the entropy: the standard error of the loss in the end
 _RARE = 0.8  # share of one class at which its constant answer scores high
 _FEWEST = 20
+_PROBES = {
+    "neighbours": "five nearest neighbours",
+    "linear": "least squares",
+    "products": "least squares with the products of any two columns",
+}
 
 
 class SharedRows(Rule):
@@ -194,7 +199,7 @@ class NothingToLearn(Rule):
         probes = [one["signal"] for one in sets(evidence, "training") if one.get("signal")]
         if not probes:
             raise CannotCheck("the targets of its training rows were not seen")
-        best = max(max(each["neighbours"], each["linear"]) - each["chance"] for each in probes)
+        best = max(_best(each) - each["chance"] for each in probes)
         kind = "right answers above chance" if probes[0]["classes"] else "of the variance explained"
         return (
             f"the targets carry signal ({words.percent(max(0.0, best))} {kind} by a probe without training)"
@@ -204,11 +209,7 @@ class NothingToLearn(Rule):
 
     def _no_signal(self, evidence: Evidence, one: Values) -> Finding | None:
         probe, labels = one.get("signal") or {}, one["labels"]
-        if (
-            not probe
-            or max(probe["neighbours"], probe["linear"]) > probe["chance"] + probe["error"]
-            or probe["rows"] < 100
-        ):
+        if not probe or _best(probe) > probe["chance"] + probe["error"] or probe["rows"] < 100:
             return None
         constant = labels.get("entropy") if probe["classes"] else labels.get("variance")
         losses = [loss for loss in evidence.steps.loss if math.isfinite(loss)]
@@ -225,13 +226,12 @@ class NothingToLearn(Rule):
             code=self.code,
             level="likely",
             title=f"the targets carry no signal: the loss ends at {words.number(end)}, the {what} is {words.number(constant)}",
-            message="Neither the model nor two probes that need no training find anything in the inputs that tells the targets. Rows and targets "
+            message="Neither the model nor probes that need no training find anything in the inputs that tells the targets. Rows and targets "
             "may have come apart: shuffled or sorted one without the other, joined wrongly, read from another column.",
             evidence={
                 "loss, mean of the last steps": end,
                 what: constant,
-                "five nearest neighbours": f"{words.percent(max(0.0, probe['neighbours']))} {scored}",
-                "least squares": f"{words.percent(max(0.0, probe['linear']))} {scored}",
+                **{_PROBES[key]: f"{words.percent(max(0.0, share))} {scored}" for key, share in _probes(probe).items()},
                 "a constant answer": f"{words.percent(probe['chance'])} {scored}",
                 "rows of the probes": probe["rows"],
             },
@@ -274,6 +274,15 @@ class NothingToLearn(Rule):
             step=None,
             fix="examine on rows of every class, and report each class's share of right answers beside the whole",
         )
+
+
+def _probes(signal: Values) -> dict[str, float]:
+    """What each probe reached; those of an older record knew fewer."""
+    return {key: signal[key] for key in _PROBES if key in signal}
+
+
+def _best(signal: Values) -> float:
+    return max(_probes(signal).values())
 
 
 def _is_examined(evidence: Evidence, one: Values) -> bool:

@@ -114,9 +114,16 @@ def unused_passes(graph: StepGraph) -> list[list[Operation]]:
         before = [*reversed(graph.ancestors(end)), end]
         names = {name for each in before for name in each.inputs if isinstance(name, str) and _is_named(name)}
         apart = not any(each.index in used for each in before)
-        if apart and names and names <= trained and any(each.name == "backward" for each in graph):
+        backward = any(each.name == "backward" for each in graph)
+        if apart and names and names <= trained and backward and any(map(_is_given_data, before)):
             found.append(before)
     return found
+
+
+def _is_given_data(operation: Operation) -> bool:
+    """Whether something else than parameters and their gradients comes in: a tensor from outside of the step, or one that is made here."""
+    names = [each for each in operation.inputs if isinstance(each, str)]
+    return not operation.inputs or any(not _is_named(each) and not each.endswith(".grad") for each in names)
 
 
 def _is_named(name: str) -> bool:

@@ -1,6 +1,6 @@
 """What a step does to the examples of its batch: views that tear them apart, and operations that mix one with another."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from descend.check.axes import RECURRENT, REDUCTIONS, VIEWS, Examples, after, axes_named, through_view
@@ -27,7 +27,9 @@ _COMPARES = frozenset(
 )
 _SUBTRACTS = frozenset(["sub", "rsub", "sub_"])
 _SCALES = frozenset(["truediv", "div", "div_", "truediv_", "mul", "mul_"])
-_JOINS = _SUBTRACTS | _SCALES | frozenset(["add", "add_", "cat", "concat"])
+_APPENDS = frozenset(["cat", "concat", "concatenate"])
+_JOINS = _SUBTRACTS | _SCALES | _APPENDS | frozenset(["add", "add_"])
+_SPREADS = frozenset(["std", "var", "std_mean", "var_mean", "sqrt", "sqrt_"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,10 @@ def _mixings_of(evidence: Evidence, graph: StepGraph) -> Iterator[Mixing]:
         how = _how(operation, first) if first is not None else ""
         if first is not None and how and (how not in ACROSS or operation.index in predicts):
             yield Mixing(how, operation, first)
-        elif operation.index in predicts and (examples := _with_statistic(following, operation, given)) is not None:
+        elif (
+            operation.index in predicts
+            and (examples := _with_statistic(following, operation, given, predicts)) is not None
+        ):
             yield Mixing("statistic", operation, examples)
 
 
@@ -238,12 +243,45 @@ def _before_targets(graph: StepGraph) -> set[int]:
     return found or {operation.index for operation in graph.forward if operation.module}
 
 
-def _with_statistic(following: _Following, operation: Operation, given: Sequence[Examples | None]) -> Examples | None:
-    """Rows met a number that was computed from all rows; not where they are divided by such a one too, as batch norm does."""
+def _with_statistic(
+    following: _Following, operation: Operation, given: Sequence[Examples | None], predicts: Collection[int]
+) -> Examples | None:
+    """Rows met a number that was computed from all rows, and go on as rows.
+
+    Not where they are divided by such a one too, as batch norm does, or where how far they are spread is appended to them: a
+    discriminator is told on purpose how much its examples differ.
+    """
     examples = next((each for each in given if each is not None), None)
     if operation.name not in _JOINS or examples is None or not _meets_pooled(following, operation):
         return None
-    return None if _is_standardised(following, operation) else examples
+    if operation.name in _APPENDS and _appends_spread(following, operation):
+        return None
+    if _is_standardised(following, operation) or not _goes_on(following, operation, predicts):
+        return None
+    return examples
+
+
+def _appends_spread(following: _Following, operation: Operation) -> bool:
+    """Whether all that was computed from all rows, of what it joins, is a deviation of theirs."""
+    graph = following.graph
+    pooled = [graph.operations[each] for each in operation.inputs if isinstance(each, int) and each in following.pooled]
+    return all(
+        any(each.name in _SPREADS for each in (one, *graph.ancestors(one)) if each.index in following.pooled)
+        for one in pooled
+    )
+
+
+def _goes_on(following: _Following, operation: Operation, predicts: Collection[int]) -> bool:
+    """Whether the predictions use what it made other than by a statistic of all examples."""
+    seen, waiting = set[int](), [operation]
+    while waiting:
+        users = [each for each in following.graph.users_of(waiting.pop()) if each.index in predicts]
+        if not users:
+            return True
+        new = [each for each in users if each.index not in seen and each.index not in following.pooled]
+        seen.update(each.index for each in new)
+        waiting += new
+    return False
 
 
 def _is_standardised(following: _Following, operation: Operation) -> bool:

@@ -220,7 +220,9 @@ class NothingBetween(Rule):
         narrow = first.outputs < min(first.inputs, second.outputs)
         frozen = not first.trained or not second.trained
         beside = is_added_to_another(graph, second)
-        level: Level = "note" if narrow or frozen or beside or first.is_kernel != second.is_kernel else "likely"
+        apart = _are_networks_apart(graph, first, second)
+        meant = narrow or frozen or beside or apart or first.is_kernel != second.is_kernel
+        level: Level = "note" if meant else "likely"
         one, two = first.layer, second.layer
         together = f"{first.inputs} → {second.outputs}"
         numbers = first.inputs * first.outputs + second.inputs * second.outputs
@@ -235,6 +237,8 @@ class NothingBetween(Rule):
                 if frozen
                 else f"Together they are one layer {together}, whose result is added to another: an adapter, which may be meant."
                 if beside
+                else f"{_part(first)} ends with the one and {_part(second)} begins with the other: where the numbers between are used by themselves, it is meant."
+                if apart
                 else f"Together they can do no more than one layer {together}: without an activation the depth is lost."
             ),
             evidence={
@@ -246,6 +250,24 @@ class NothingBetween(Rule):
             step=graph.step,
             fix="" if level == "note" else f"put an activation between {one} and {two}: torch.relu(…)",
         )
+
+
+def _part(product: Product) -> str:
+    """The part of the model that its layer belongs to, or ""."""
+    return product.parameter.removesuffix(".weight").rpartition(".")[0]
+
+
+def _are_networks_apart(graph: StepGraph, first: Product, second: Product) -> bool:
+    """Whether each layer belongs to a part of several, one after the other, as an encoder and the projector of its answers."""
+    parts = [_part(each) for each in products_of(graph)]
+    one, other = _part(first), _part(second)
+    several = parts.count(one) > 1 and parts.count(other) > 1
+    return (
+        several
+        and bool(one and other)
+        and not f"{one}.".startswith(f"{other}.")
+        and not f"{other}.".startswith(f"{one}.")
+    )
 
 
 def _dead_in_a_look(evidence: Evidence, looked: Sequence[FactRow]) -> Iterator[Finding]:

@@ -60,6 +60,7 @@ class Backward:
         if sum(leaf.nbytes for leaf in leaves) <= _HELD:
             self.leaves = list(leaves)
             self.versions = [leaf._version for leaf in leaves]
+            self.witness = self.copy = None  # it may be one of parameters that are no longer trained
         else:
             self.hold_witness()
 

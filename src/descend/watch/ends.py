@@ -93,8 +93,9 @@ class Ends:
         known = self._same(name)
         if (
             known is None and name in self._held and self._held[name].elsewhere
-        ):  # a variable that every update puts a new tensor into
-            value = vars(sys.modules["__main__"]).get(name)
+        ):  # a variable, or an attribute of a module, that every update puts a new tensor into
+            value = self._names.owned(name)
+            value = vars(sys.modules["__main__"]).get(name) if value is None else value
             known = value if isinstance(value, Tensor) else None
         return known
 

@@ -1,10 +1,11 @@
 """What a backward pass starts from and where it ends: the loss's number, and the leaves that its gradients reach."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import ParameterList
 
 from descend.watch.quiet import quiet
 
@@ -36,12 +37,22 @@ def is_leaf(tensor: Tensor) -> bool:
 
 
 def tensors_of(value: Any) -> list[Tensor]:
-    """The tensors among what ``backward`` was given: one, some, a mapping of them, or none."""
+    """The tensors among what ``backward`` was given: one, some, a mapping of them, or none.
+
+    An iterator is left as it is: what is taken from it would be missing afterwards.
+    """
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, dict):
-        value = list(value.values())
-    return [item for item in value if isinstance(item, Tensor)] if isinstance(value, Sequence) else []
+        value = value.values()
+    return (
+        [item for item in value if isinstance(item, Tensor)] if isinstance(value, (Collection, ParameterList)) else []
+    )
+
+
+def inputs_of(inputs: Any) -> list[Tensor] | None:
+    """The tensors that gradients are wanted of; None where none are named, or nobody can say which."""
+    return None if inputs is None or isinstance(inputs, Iterator) else tensors_of(inputs)
 
 
 def loss_of(tensors: Any, weights: Any) -> float | Tensor:
@@ -68,8 +79,9 @@ def loss_of(tensors: Any, weights: Any) -> float | Tensor:
 
 def leaves_of(tensors: Any, inputs: Any) -> list[Tensor]:
     """The leaf tensors that the backward pass reaches: ``inputs`` where they are given, else those at the graph's end."""
-    if inputs is not None:
-        given = [plain(tensor) for tensor in tensors_of(inputs)]
+    named = inputs_of(inputs)
+    if named is not None:
+        given = [plain(tensor) for tensor in named]
         return [tensor for tensor in given if is_leaf(tensor)]
     leaves: dict[int, Tensor] = {}
     waiting: list[Any] = []

@@ -1,12 +1,17 @@
 """Which operation made what a tensor holds now: by identity, through writing in place and through views of one memory."""
 
+import contextlib
 import weakref
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
+
+from descend.watch.quiet import quiet
+
+Memory: TypeAlias = StorageWeakRef
 
 
 class Makers:
@@ -41,6 +46,19 @@ class Makers:
             known = self._written.get(memory)
             reference = known[0] if known is not None else StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
             self._written[memory] = (reference, number)
+
+
+def memory_of(value: Any) -> list[Memory]:
+    """The memory of the tensors in ``value``: the same ``cdata`` for a tensor, its views, and what ``detach()`` and ``.data`` return.
+
+    That number is given to no other memory while somebody holds on to this; the memory itself is not kept from being freed.
+    """
+    found = []
+    with quiet():
+        for tensor in tensors_in(value):
+            with contextlib.suppress(RuntimeError):  # a sparse one has none (NotImplementedError is one of these)
+                found.append(StorageWeakRef(tensor.untyped_storage()))  # type: ignore[no-untyped-call]
+    return found
 
 
 def tensors_in(value: Any, depth: int = 3) -> Iterator[Tensor]:

@@ -1,7 +1,7 @@
 """Operations outside of modules, at sampled steps: they show where a loop without modules computes, updates and zeroes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from descend.watch.batches import tensors_in
-from descend.watch.graph import has_graph, is_leaf
+from descend.watch.graph import has_graph, is_leaf, plain
+from descend.watch.identity import Memory, memory_of
 from descend.watch.quiet import hidden, torchs_own
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ _READING = frozenset(
     ]
 )
 _IN_PLACE = frozenset(["__iadd__", "__isub__", "__imul__", "__itruediv__", "__idiv__", "__ipow__", "__setitem__"])
+_PREPARES = "prepares an update"  # what works on gradients, after a backward pass
 _OVERHEAD = 2e-6  # seconds that a mode costs an operation even when it does nothing
 
 
@@ -73,6 +75,21 @@ class Marks(TorchFunctionMode):
         self.entered = False
         self.inside = False
         self.update_seen = False
+        self._of_gradients: dict[int, Memory] = {}  # of this step, and of what was computed from them
+
+    def step_begins(self, *, wanted: bool) -> None:
+        """The step before is over."""
+        self.wanted = wanted
+        self.update_seen = False
+        self._of_gradients.clear()
+
+    def gradients_came(self, gradients: Iterable[Tensor | None]) -> None:
+        """A backward pass whose update may come by hand has made these. With a graph of their own they may be part of a loss."""
+        made = [plain(each) for each in gradients if each is not None and not each.requires_grad]
+        self._follow(made)
+
+    def _follow(self, tensors: Any) -> None:
+        self._of_gradients.update((each.cdata, each) for each in memory_of(tensors))
 
     def follow(self) -> None:
         """Be on when wanted, if now is a time for it."""
@@ -148,23 +165,43 @@ class Marks(TorchFunctionMode):
         except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
             steps.observer.give_up(error)
             return func(*args, **kwargs)
+        if not phase and self._of_gradients and self._uses_gradients(args, kwargs):
+            phase = _PREPARES
         if not phase:
             if (self.update_seen or steps.updated) and steps.plain and torch.is_grad_enabled():
                 steps.observer.safely(steps.boundary)
             return self._before_backward(func, args, kwargs)
         started = _clock()
         result = func(*args, **kwargs)
+        if phase == _PREPARES:
+            steps.observer.safely(lambda: self._follow(result))
         self.update_seen |= phase == "update"
         if steps.detail is not None:
             steps.observer.safely(lambda: self._note_update(phase, started))
         return result
 
+    def _uses_gradients(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether an operation is given gradients of this step, or what was computed from them: it prepares an update.
+
+        A parameter that was made so is one: what uses it is the next step's.
+        """
+        try:
+            given = [each for each in tensors_in([args, kwargs]) if not (each.requires_grad and is_leaf(each))]
+            return any(each.cdata in self._of_gradients for each in memory_of(given))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not be the program's
+            self.steps.observer.give_up(error)
+            return False
+
     def _note_update(self, phase: str, started: float) -> None:
         ended = _clock()
         detail = self.steps.detail
         assert detail is not None
-        detail.timeline.begins(started, phase)
-        detail.timeline.ends(ended, phase, self.steps.observer.place_of_caller(), "update")
+        place = self.steps.observer.place_of_caller()
+        if phase == _PREPARES:
+            detail.timeline.prepares_update(started, ended, place)
+        else:
+            detail.timeline.begins(started, phase)
+            detail.timeline.ends(ended, phase, place, "update")
         detail.timeline.resume()
         detail.cost += _clock() - ended + _OVERHEAD
 

@@ -26,6 +26,9 @@ class Names:
         self._holder: dict[
             str, tuple[weakref.ref[Tensor], str]
         ] = {}  # name → its tensor, and the variable it was found in
+        self._owners: dict[
+            str, tuple[weakref.ref[nn.Module], str]
+        ] = {}  # name → the module it is a parameter of, and there
         self._roots: dict[int, tuple[weakref.ref[nn.Module], str]] = {}  # that were called, and their variables
         self._prefixed: dict[str, bool] = {}  # of each variable that holds a module: do names begin with it?
         self._told: dict[tuple[str, tuple[int, ...]], list[weakref.ref[Tensor]]] = {}
@@ -80,6 +83,12 @@ class Names:
         """The tensor that was given the name last, if it is still there."""
         known = self._holder.get(name)
         return known[0]() if known is not None else None
+
+    def owned(self, name: str) -> Tensor | None:
+        """What stands now in the place of the module's parameter that was given the name last."""
+        owner, attribute = self._owners.get(name, (lambda: None, ""))
+        module = owner()
+        return module._parameters.get(attribute) if module is not None else None  # noqa: SLF001 - a property may stand before it
 
     def adopt(self, tensors: Mapping[str, Tensor]) -> None:
         """Take names that were found by looking at a loop."""
@@ -139,12 +148,22 @@ class Names:
         found: dict[int, tuple[str, str, str]] = {}
         for variable, module in roots:
             prefixed = self._prefixed.setdefault(variable, len(roots) > 1)
-            for name, parameter in module.named_parameters(remove_duplicate=False):
-                if id(parameter) in unknown and id(parameter) not in found:
-                    short = _without_wrappers(name)
-                    long = prefixed or self._is_taken(short, variable)
-                    found[id(parameter)] = (f"{variable}.{short}" if long else short, variable, "module")
+            for path, part in module.named_modules(remove_duplicate=False):
+                for attribute, parameter in part._parameters.items():  # noqa: SLF001 - and of which module each is
+                    if id(parameter) in unknown and id(parameter) not in found:
+                        short = _without_wrappers(f"{path}.{attribute}" if path else attribute)
+                        long = prefixed or self._is_taken(short, variable)
+                        name = f"{variable}.{short}" if long else short
+                        found[id(parameter)] = (name, variable, self._own(name, part, attribute))
         return found
+
+    def _own(self, name: str, part: nn.Module, attribute: str) -> str:
+        """How the parameter of ``part`` is found: like a variable's where an update has put a new one into the same place."""
+        known = self._owners.get(name)
+        again = known is not None and known[0]() is part and known[1] == attribute
+        if not again:
+            self._owners[name] = (weakref.ref(part), attribute)
+        return "variable" if again else "module"
 
     @staticmethod
     def _modules(spaces: Iterable[Mapping[str, Any]]) -> list[tuple[str, nn.Module]]:

@@ -4,16 +4,19 @@ import weakref
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 from torch import Tensor, nn
 
 from descend.record.events import Evaluation, Event, Fact
 from descend.watch.batches import Batch, tensors_in
+from descend.watch.identity import Memory, memory_of
 from descend.watch.layers import Look
 from descend.watch.names import Names
 from descend.watch.places import NOWHERE, Place, Places
 
 _HASHED = 3  # batches of one evaluation that are fingerprinted
+_FOLLOWED = 8  # passes before a step whose outputs are followed to later ones
 _LOOKS = 30  # at the layers of passes that start at one line
 # Evaluations at one line that are looked at closely whatever it costs; later ones while there is time for it.
 _CLOSELY = 20
@@ -25,10 +28,12 @@ class Pass:
     __slots__ = (
         "closely",
         "ended",
+        "feeds",
         "gradients",
         "identity",
         "inputs",
         "look",
+        "made",
         "module",
         "noted",
         "output",
@@ -51,6 +56,8 @@ class Pass:
         self.noted = False  # in passing: where it was called is not known
         self.look: Look | None = None  # at its layers, where it may be an evaluation
         self.closely = True  # its batch is fingerprinted, should it be an evaluation's
+        self.made: list[Memory] = []  # the memory of what it returned
+        self.feeds: list[Pass] = []  # later ones that were given that memory
 
 
 @dataclass(slots=True)
@@ -82,7 +89,8 @@ class Passes:
     """Decides which passes belong to a step and which are an evaluation, and tells evaluations when they are over.
 
     A pass is an evaluation's when the next batch is asked for without a backward, or when it built no graph and is of a module
-    that is trained in the same place otherwise: a teacher's pass without a graph is part of the step.
+    that is trained in the same place otherwise: a teacher's pass without a graph is part of the step. So is one that made what a pass
+    of the step was given: a generator's, for the step of a critic.
     """
 
     def __init__(
@@ -114,6 +122,21 @@ class Passes:
             self._add(one, frame, apart=True)
         self.waiting.clear()
 
+    def begins(self, one: Pass, inputs: Any) -> None:
+        """A pass is about to begin: those that made what it is given feed it."""
+        sources = [each for each in self.waiting[:_FOLLOWED] if each.made]
+        if sources:
+            given = {each.cdata for each in memory_of(inputs)}
+            for each in sources:
+                if any(each.cdata in given for each in each.made):
+                    each.feeds.append(one)
+
+    def ends(self, one: Pass, output: Any) -> None:
+        """It has ended and waits for what follows."""
+        if len(self.waiting) < _FOLLOWED:
+            one.made = memory_of(output)
+        self.waiting.append(one)
+
     def step_begins(
         self, frame: FrameType | None, done: int, leaves: Collection[Tensor] | None
     ) -> tuple[list[Pass], list[Pass]]:
@@ -128,12 +151,18 @@ class Passes:
         self._trained.update(one.identity for one in self.waiting if one.gradients)
         examined: list[Pass] = []
         own: list[Pass] = []
-        for one in self.waiting:
+        own_ones = set[Pass]()
+        for one in reversed(self.waiting):
             if one.gradients:
                 known = reached is None or not one.parameters or not one.parameters.isdisjoint(reached)
             else:
                 known = one.identity not in self._trained or one.place in self._within_steps
+            known = known or not own_ones.isdisjoint(one.feeds)
             (own if known else examined).append(one)
+            if known:
+                own_ones.add(one)
+        own.reverse()
+        examined.reverse()
         self._within_steps = {one.place for one in self.waiting if not one.gradients}
         for one in examined:
             self._add(one, frame)

@@ -200,8 +200,7 @@ class Steps(Calm):
             self.learning = max(0, self.learning - 1)
         self.next_candidate = next_candidate(coming)
         marks = self.marks
-        marks.update_seen = False
-        marks.wanted = sampled or self._heard_for_the_next(coming)
+        marks.step_begins(wanted=sampled or self._heard_for_the_next(coming))
         recorder = observer.recorder
         if recorder is not None and self.recorded and (self._recording or is_recorded(coming)):
             marks.leave()

@@ -26,6 +26,7 @@ class Segment:
 
     seconds: dict[str, float] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
+    likely: dict[str, Place] = field(default_factory=dict)  # where nothing surer is known
     started: float | None = None
     operations: list[Operation] = field(default_factory=list)
     passes: int = 0  # calls of modules that have parameters
@@ -62,6 +63,12 @@ class Timeline:
             )  # what seemed the loss was a piece between two modules
             self.now.places.pop("loss", None)
         self.last = at
+
+    def prepares_update(self, began: float, ended: float, place: Place) -> None:
+        """An operation after the backward pass worked on gradients: for the update, or for a person to see."""
+        self.begins(began, "update")
+        self.ends(ended, "update", NOWHERE, "update")
+        self._part().likely.setdefault("update", place)
 
     def ends(self, at: float, phase: str, place: Place, label: str | None = None) -> None:
         """What began is over and took its time as ``phase``; ``label`` names the gap that follows."""
@@ -124,7 +131,7 @@ class Timeline:
         whole = Segment()
         for segment in [*(self.segments[index] for index in sorted(counted) if index < len(self.segments)), self.tail]:
             for phase, seconds in segment.seconds.items():
-                whole.add(phase, seconds, segment.places.get(phase, NOWHERE))
+                whole.add(phase, seconds, segment.places.get(phase) or segment.likely.get(phase, NOWHERE))
         return whole.seconds, whole.places
 
     def continued(self) -> "Timeline":

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from descend.watch.backward import Backward
 from descend.watch.batches import LoaderPass, rows_in, tensors_in
 from descend.watch.function_mode import tap
-from descend.watch.graph import has_graph, leaves_of, tensors_of
+from descend.watch.graph import has_graph, inputs_of, is_leaf, leaves_of, plain, tensors_of
 from descend.watch.passes import Pass
 from descend.watch.places import NOWHERE
 from descend.watch.quiet import hidden
@@ -105,6 +105,7 @@ class Tracker(Steps):
         if self.started is None:
             self.started = started
         one = Pass(module, torch.is_grad_enabled(), place, started)
+        self.passes.begins(one, inputs)
         if not one.gradients or self.waiting or self.passes.is_open:
             one.closely = self.passes.closely(place, self.observer.step)
             self.observer.hooks.read(True)
@@ -141,13 +142,17 @@ class Tracker(Steps):
         if len(self.waiting) < LEARNED:
             one.inputs = args
             one.output = None if one.gradients else output
-        self.waiting.append(one)
+        self.passes.ends(one, output)
         if not self.rows and args:
             self.rows = rows_in(args)
         if detail is not None:
             detail.timeline.ends(ended, "forward", one.place, "loss")
             detail.root_called(module, output, tensors_in(args), frame)
-            one.parameters = frozenset(id(each) for each in module.parameters() if each.requires_grad)
+            trained = [each for each in module.parameters() if each.requires_grad]
+            if all(
+                map(is_leaf, trained)
+            ):  # else others stand in for them, which were computed from what a backward pass reaches
+                one.parameters = frozenset(id(plain(each)) for each in trained)
             detail.timeline.resume()
             detail.cost += _clock() - ended
 
@@ -229,7 +234,7 @@ class Tracker(Steps):
         self.pending.append(one)
         detail = self.detail
         if detail is None:
-            if one.witness is None or one.reached_witness(None if inputs is None else tensors_of(inputs)):
+            if one.witness is None or one.reached_witness(inputs_of(inputs)):
                 return
             self.new_detail(None, late=True)
             detail = self.detail
@@ -244,6 +249,7 @@ class Tracker(Steps):
         elif one.site.way != "optimizer":
             gradients = [leaf.grad for leaf in one.leaves] if returned is None else tensors_of(returned)
             detail.backward_ends(one.leaves, gradients, copies=True)
+            self.marks.gradients_came(gradients)
         spent = _clock() - at
         detail.tell("backward_ends", tensors, one.leaves, detail.step, frame)
         detail.timeline.resume()
@@ -329,7 +335,8 @@ class Tracker(Steps):
         """Gradients are about to be thrown away; those of a backward that was never used make it a look."""
         if self.pending and not self.updated and not self.optimizing:
             thrown = {id(parameter) for parameter in parameters()}
-            for one in [one for one in self.pending if one.leaves and all(id(leaf) in thrown for leaf in one.leaves)]:
+            held = [one for one in self.pending if one.leaves and not one.returned]  # by the leaves, that is
+            for one in [one for one in held if all(id(leaf) in thrown for leaf in one.leaves)]:
                 if not one.was_updated(self.detail.parameters if self.detail is not None else None):
                     one.thrown = True  # a look, unless an optimizer steps all the same
         if self.detail is not None:

@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ def gradient_call(
     def make(observer: "Observer", original: Callable[..., Any]) -> Callable[..., Any]:
         local = observer.local
         assert local is not None
+        own, left_alone = (3, "") if returned else (2, "inputs")
 
         @functools.wraps(original)
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -33,6 +34,10 @@ def gradient_call(
             tracker = local.tracker
             if tracker.depth:
                 return original(*args, **kwargs)
+            # PyTorch takes a generator (of parameters, say), and both of us want to go through it. As the inputs of ``backward`` not
+            # every version takes one: there it is left alone.
+            args = (*map(_listed, args[:own]), *args[own:])
+            kwargs = {name: each if name == left_alone else _listed(each) for name, each in kwargs.items()}
             try:
                 tensors, weights, inputs = given(args, kwargs)
                 frame = _getframe(1)
@@ -54,6 +59,11 @@ def gradient_call(
         return run
 
     return make
+
+
+def _listed(value: Any) -> Any:
+    """What an iterator has to give, as PyTorch would list it; anything else as it is."""
+    return tuple(value) if isinstance(value, Iterator) else value
 
 
 def of_method(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:

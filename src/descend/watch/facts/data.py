@@ -33,7 +33,7 @@ from descend.watch.facts.loaders import KnownLoader, Loaders
 from descend.watch.facts.moments import Collector, Telling
 from descend.watch.facts.origins import Origin, Origins
 from descend.watch.facts.summaries import KnownSet, tell_sets
-from descend.watch.graph import is_leaf
+from descend.watch.graph import is_leaf, plain
 from descend.watch.operation_values import lies_in_rows
 from descend.watch.places import Place
 from descend.watch.variables import variables_of
@@ -111,7 +111,7 @@ class Data(Collector):
     def backward_begins(self, loss: Any, leaves: Sequence[Tensor], step: int, frame: FrameType | None) -> None:
         if step == self._told_step:
             return
-        x, y, entered = self._given(loss)
+        x, y, entered = (None if each is None else plain(each) for each in self._given(loss))
         if x is None or not x.ndim or not all(lies_in_rows(each) for each in (x, y, entered) if each is not None):
             return
         self._told_step = step
@@ -137,9 +137,9 @@ class Data(Collector):
     def evaluated(
         self, module: nn.Module, inputs: Sequence[Tensor], output: Any, number: int, step: int, place: Place
     ) -> None:
-        if not inputs or not inputs[0].ndim or not lies_in_rows(inputs[0]):
+        x = plain(inputs[0]) if inputs else None
+        if x is None or not x.ndim or not lies_in_rows(x):
             return
-        x = inputs[0]
         begun = self._loaders.begun
         known = None
         if begun is not None and not begun.trains and begun.passes:

@@ -1,6 +1,10 @@
-"""Whether anything can be learnt: probes that need no training, nearest neighbours and least squares, on a sample of rows."""
+"""Whether anything can be learnt: probes that need no training, on a sample of rows.
+
+The nearest neighbours, least squares, and least squares on the products of any two columns.
+"""
 
 import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -13,12 +17,13 @@ _COLUMNS = 64  # of which least squares makes its prediction
 _NEIGHBOURS = 5
 _FOLDS = 5
 _FEWEST = 60
+_RIDGE = 0.1  # on products of columns: small beside what one of some twenty columns weighs in the sum
 
 
 def probe(x: Tensor, y: Tensor) -> dict[str, Any]:
     """How well each probe foretells the targets of rows that it has not seen, beside the best constant answer.
 
-    For classes ``neighbours`` and ``linear`` are shares of right answers, for numbers the share of the variance that is explained; ``chance``
+    For classes ``neighbours``, ``linear`` and ``products`` are shares of right answers, for numbers the share of the variance that is explained; ``chance``
     is what a constant answer reaches, and ``error`` two standard errors of such a share. Empty where there are too few rows.
     """
     inputs, targets = flat(x)[:ROWS], y.detach().cpu()[:ROWS]
@@ -41,13 +46,19 @@ def probe(x: Tensor, y: Tensor) -> dict[str, Any]:
         wanted = torch.nn.functional.one_hot(classes).double()
         chance = float(wanted.mean(0).max())
         error = 2 * math.sqrt(chance * (1 - chance) / n)
-        near = float((_neighbours(inputs, wanted).argmax(1) == classes).double().mean())
-        line = float((_linear(inputs, wanted).argmax(1) == classes).double().mean())
+
+        def reached(made: Tensor) -> float:
+            return float((made.argmax(1) == classes).double().mean())
+
     else:
         wanted = ((values - values.mean()) / values.std()).unsqueeze(1)
         chance, error = 0.0, 2 / math.sqrt(n)
-        near, line = (1 - float((made(inputs, wanted) - wanted).square().mean()) for made in (_neighbours, _linear))
-    return found | {"chance": chance, "error": error, "neighbours": near, "linear": line}
+
+        def reached(made: Tensor) -> float:
+            return 1 - float((made - wanted).square().mean())
+
+    shares = {name: reached(made(inputs, wanted)) for name, made in _PROBES.items()}
+    return found | {"chance": chance, "error": error} | shares
 
 
 def _neighbours(x: Tensor, wanted: Tensor) -> Tensor:
@@ -61,13 +72,41 @@ def _neighbours(x: Tensor, wanted: Tensor) -> Tensor:
 
 def _linear(x: Tensor, wanted: Tensor) -> Tensor:
     """Ridge regression, each fifth of the rows foretold from the others."""
-    if x.shape[1] > _COLUMNS:
-        x = x[:, :: -(-x.shape[1] // _COLUMNS)]
+    x = _fewer(x)
     x = torch.cat((x, torch.ones(len(x), 1, dtype=x.dtype)), 1)
-    fold = torch.arange(len(x)) % _FOLDS
     made = torch.empty_like(wanted)
-    for each in range(_FOLDS):
-        rest, own = fold != each, fold == each
+    for rest, own in _folds(len(x)):
         system = x[rest].T @ x[rest] + torch.eye(x.shape[1], dtype=x.dtype)
         made[own] = x[own] @ torch.linalg.solve(system, x[rest].T @ wanted[rest])
     return made
+
+
+def _products(x: Tensor, wanted: Tensor) -> Tensor:
+    """Ridge regression on the columns and the products of any two of them, likewise; through the rows' inner products."""
+    x = _fewer(x)
+    kernel = (1 + x @ x.T / x.shape[1]).square()
+    made = torch.empty_like(wanted)
+    for rest, own in _folds(len(x)):
+        mean = wanted[rest].mean(0)
+        system = kernel[rest][:, rest] + _RIDGE * torch.eye(int(rest.sum()), dtype=x.dtype)
+        made[own] = mean + kernel[own][:, rest] @ torch.linalg.solve(system, wanted[rest] - mean)
+    return made
+
+
+def _fewer(x: Tensor) -> Tensor:
+    """Some of the columns, where there are many."""
+    return x[:, :: -(-x.shape[1] // _COLUMNS)] if x.shape[1] > _COLUMNS else x
+
+
+def _folds(rows: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Which rows are the others, and which are foretold: five times."""
+    fold = torch.arange(rows) % _FOLDS
+    for each in range(_FOLDS):
+        yield fold != each, fold == each
+
+
+_PROBES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "neighbours": _neighbours,
+    "linear": _linear,
+    "products": _products,
+}
