@@ -10,6 +10,7 @@ from typing import Any
 from descend.check import words
 from descend.check.evidence import Evidence
 from descend.check.finding import Place
+from descend.check.graph import Operation
 from descend.record.rows import FactRow
 
 _PLAIN = frozenset(["SGD"])
@@ -153,7 +154,21 @@ class Course:
                 return math.log(shapes[0][1])
             if operation.name.startswith("binary_cross_entropy"):
                 return math.log(2)
-        return self._targets(step)
+        variance = self._targets(step)
+        squared = self.squared_error
+        return squared.facts["target_spread"][1] ** 2 if math.isnan(variance) and squared is not None else variance
+
+    @cached_property
+    def squared_error(self) -> Operation | None:
+        """The last mean squared error that was looked at, with what is known of its targets; None where it is written out."""
+        found = [
+            each
+            for step in self.evidence.operation_steps
+            if step in self
+            for each in self.evidence.graph(step).named("mse_loss")
+            if each.tracked and each.constants.get("reduction") == "mean" and "target_spread" in each.facts
+        ]
+        return found[-1] if found else None
 
     def _targets(self, step: int) -> float:
         """The variance of what is taken for the targets of a squared error."""

@@ -124,9 +124,13 @@ def _fixed(evidence: Evidence, loader: Loader | None, rows: Sequence[FactRow]) -
     batches = firsts(evidence)
     seen: dict[tuple[int, ...], int] = {}
     again = []
+    before: tuple[int, ...] = ()
     for row in rows:
-        prints = batches[row.step].fingerprints if row.step in batches else ()
-        if prints and prints in seen:
+        last, prints = before, batches[row.step].fingerprints if row.step in batches else ()
+        before = prints
+        if prints and prints == last:
+            seen[prints] = row.step  # several models, or several updates, take each batch in turn
+        elif prints and prints in seen:
             again.append((row.step - seen[prints], prints))
         elif prints:
             seen[prints] = row.step

@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
-from descend.check import scale_features, scale_layers, scale_recurrent, words
+from descend.check import scale_features, scale_layers, scale_recurrent, scale_targets, words
 from descend.check.course import Course, courses, plain_rate, rate_in_place
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
@@ -22,6 +22,7 @@ _HIGH = 3.0  # times the first loss: a jump
 _NOT_FALLEN = 0.9  # of the first loss, at the end
 _ENOUGH = 20  # steps that a rate is judged by
 _CRAWL = 0.1  # share of the loss that a whole training may fall and still be called slow
+_AS_BEFORE = 0.02  # of the loss: batches differ so much
 _ALIVE = 0.5  # of the first gradients, at the end
 _SMALL_MOVE = 0.02  # share of their size that all steps together could move the weights
 _FLAT = 0.01  # of the rate that goes straight to the lowest point along the gradient
@@ -136,17 +137,21 @@ class RateTooLow(Rule):
 
     def _of(self, course: Course) -> Finding | None:
         fallen = 1 - course.end / course.beginning if course.beginning > 0 else math.nan
-        if not (-0.02 < fallen < _CRAWL) or course.broken_at is not None:
+        if not (-_CRAWL < fallen < _CRAWL) or course.broken_at is not None:
             return None
         if not course.start > 0.5 * course.constant_loss:  # not known, or good already: it is being tuned
             return None
         problem = problem_of(course)
-        if problem is not None and course.is_plain:
+        falls = fallen > -_AS_BEFORE
+        if problem is not None and course.is_plain and falls:
             return self._of_problem(course, problem, fallen)
         gradients = _gradient_course(course)
         steady = _steadiness(course)
         if gradients is None or gradients[1] < _ALIVE * gradients[0] or steady < 0.3:
             return None
+        far = scale_targets.out_of_reach(course, fallen)
+        if far is not None or not falls:
+            return far
         reach = _reach(course)
         flat = _flatness(course)
         if not (reach < _SMALL_MOVE or flat < _FLAT):

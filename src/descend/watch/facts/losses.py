@@ -183,6 +183,8 @@ def _target(target: Tensor) -> dict[str, Any]:
     flat = flat[:: max(1, -(-len(flat) // _COUNTED))]
     if flat.is_floating_point():
         found["beyond"] = torch.stack((flat < -1, flat < 0, flat > 1)).float().mean(1)
+        wide = flat if flat.device.type == "mps" else flat.double()  # which has no double precision
+        found["target_spread"] = torch.stack((wide.mean(), wide.std(unbiased=False)))
     found["whole"] = (flat == flat.round()).all() if flat.is_floating_point() else True
     if flat.is_cpu and not found["whole"]:  # of another device nothing is read back yet
         return found
