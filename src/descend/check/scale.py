@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
-from descend.check import scale_features, scale_layers, scale_recurrent, scale_targets, words
+from descend.check import scale_features, scale_held, scale_layers, scale_recurrent, words
 from descend.check.course import Course, courses, plain_rate, rate_in_place
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
@@ -149,7 +149,7 @@ class RateTooLow(Rule):
         steady = _steadiness(course)
         if gradients is None or gradients[1] < _ALIVE * gradients[0] or steady < 0.3:
             return None
-        far = scale_targets.out_of_reach(course, fallen)
+        far = scale_held.out_of_reach(course, fallen) or scale_held.held_by_clipping(course, fallen)
         if far is not None or not falls:
             return far
         reach = _reach(course)
