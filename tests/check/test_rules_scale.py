@@ -1,4 +1,4 @@
-"""Rules of learning rates, scales and layers (D601 to D606): on programs, and on records made by hand."""
+"""Rules of learning rates, scales and layers (D601 to D607): on programs, and on records made by hand."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,6 +74,30 @@ def test_words_of_a_rate_that_is_too_low() -> None:
     assert found["evidence"]["a step lowers the loss by about"].startswith("lr·‖g‖² = 2.1")
     assert "At this pace half of the loss would take about" in found["message"]
     assert found["fix"].startswith("sgd = torch.optim.SGD(net.parameters(), lr=")
+
+
+def test_words_of_targets_out_of_reach() -> None:
+    found = finding("D602_targets", "D602", "raw")
+    assert found["title"] == "120 steps did not lower the loss: the targets are far from what the model answers"
+    assert found["message"].startswith("To answer the same for every row, the mean of the targets, would be better.")
+    assert found["evidence"]["targets"].startswith("187,508 ± ")
+    assert found["fix"] == "y = (y - y.mean()) / y.std()   # of the training rows; turn answers back"
+
+
+def test_words_of_clipping_that_holds_a_loss_up() -> None:
+    found = finding("D602_clipped", "D602", "1e-3")
+    assert found["title"] == "120 steps did not lower the loss: clipping makes the gradients 630 times shorter"
+    assert "This threshold lies below all of them" in found["message"]
+    assert found["evidence"]["clipped"] == "21 of 21 gradients that were looked at"
+    assert found["fix"].startswith("max_norm=")
+
+
+def test_words_of_a_decay_that_holds_the_weights() -> None:
+    found = finding("D607_decay", "D607", "sgd", "0.3")
+    assert found["title"] == "a weight decay of 0.3 pulls the weights to zero as strongly as the loss pulls them away"
+    assert "What the model could learn from the data is taken back by the decay." in found["message"]
+    assert found["evidence"]["pull of the decay, at the end"].startswith("0.3 · ‖weights‖ = ")
+    assert found["fix"] == "weight_decay=1e-4   # or none, to see the loss fall first"
 
 
 def test_words_of_features_of_different_scale() -> None:

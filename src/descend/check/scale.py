@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
-from descend.check import scale_features, scale_held, scale_layers, scale_recurrent, words
+from descend.check import scale_decay, scale_features, scale_held, scale_layers, scale_recurrent, words
 from descend.check.course import Course, courses, plain_rate, rate_in_place
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
@@ -384,4 +384,5 @@ RULES: tuple[type[Rule], ...] = (
     *scale_features.RULES,
     *scale_layers.RULES,
     *scale_recurrent.RULES,
+    *scale_decay.RULES,
 )
