@@ -344,6 +344,14 @@ def test_scales_of_training_and_evaluation(tmp_path: Path, low: float, high: flo
     assert [each.level for each in found] == (["likely"] if told else [])
 
 
+def test_words_of_rows_and_targets_that_are_taken_apart() -> None:
+    found = finding("D406_pairs", "D406", "apart")
+    assert found["title"].startswith("rows and targets are taken by different numbers: rows ")
+    assert found["message"].startswith("No row has its own target, so that there is nothing to learn")
+    assert found["evidence"]["steps looked at"].endswith(", in each of them the numbers differ")
+    assert found["fix"] == "take both with the same row numbers"
+
+
 def test_labels_without_signal_need_a_loss_that_stays(tmp_path: Path) -> None:
     probe = {
         "rows": 300,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from descend.check import words
-from descend.check.data_facts import Values, loaders, name_of, place_of_set, place_of_variable, sets
+from descend.check.data_facts import Values, loaders, name_of, place_of_batch, place_of_set, place_of_variable, sets
 from descend.check.evidence import Evidence
 from descend.check.finding import CannotCheck, Finding, Level
 from descend.check.rule import Rule
@@ -21,6 +21,8 @@ _STAYS = 0.97  # of the entropy of the labels
 _SURE = 0.02  # of the entropy: the standard error of the loss in the end
 _RARE = 0.8  # share of one class at which its constant answer scores high
 _FEWEST = 20
+_ENOUGH = 20  # steps
+_SHOWN = 3  # steps whose rows and targets were chosen by different numbers
 _PROBES = {
     "neighbours": "five nearest neighbours",
     "linear": "least squares",
@@ -186,7 +188,7 @@ class NothingToLearn(Rule):
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         for one in sets(evidence, "training"):
-            found = self._no_signal(evidence, one)
+            found = self._no_signal(evidence, one) or self._taken_apart(evidence, one)
             if found is not None:
                 yield found
         for one in sets(evidence, "evaluation", "beside"):
@@ -211,15 +213,10 @@ class NothingToLearn(Rule):
         probe, labels = one.get("signal") or {}, one["labels"]
         if not probe or _best(probe) > probe["chance"] + probe["error"] or probe["rows"] < 100:
             return None
-        constant = labels.get("entropy") if probe["classes"] else labels.get("variance")
-        losses = [loss for loss in evidence.steps.loss if math.isfinite(loss)]
-        if not constant or len(losses) < 20:
+        found = _stays_at(evidence, labels.get("entropy") if probe["classes"] else labels.get("variance"))
+        if found is None:
             return None
-        last = losses[-max(5, len(losses) // 10) :]
-        end = sum(last) / len(last)
-        error = math.sqrt(sum((loss - end) ** 2 for loss in last) / (len(last) - 1) / len(last))
-        if error > _SURE * constant or not _STAYS * constant <= end <= 1.5 * constant:
-            return None
+        end, constant = found
         what = "entropy of the labels" if probe["classes"] else "variance of the targets"
         scored = "right answers" if probe["classes"] else "of the variance"
         return Finding(
@@ -238,6 +235,33 @@ class NothingToLearn(Rule):
             where=place_of_set(evidence, one),
             step=None,
             fix="look at a few rows beside their targets; where one is shuffled, shuffle the other with the same numbers",
+        )
+
+    def _taken_apart(self, evidence: Evidence, one: Values) -> Finding | None:
+        """Rows and targets were chosen by different numbers, and nothing is learnt."""
+        known = [row for row in evidence.facts("given") if row.values["set"] == one["number"]]
+        known = [row for row in known if row.values.get("paired") is not None]
+        if len(known) < _SHOWN or not all(row.values["paired"] for row in known):
+            return None
+        labels = one["labels"]
+        found = _stays_at(evidence, labels.get("entropy") or labels.get("variance"))
+        if found is None:
+            return None
+        rows, targets = known[0].values["paired"]
+        what = "entropy of the labels" if labels.get("entropy") else "variance of the targets"
+        return Finding(
+            code=self.code,
+            level="likely",
+            title=f"rows and targets are taken by different numbers: rows {_first(rows)} with the targets of {_first(targets)}",
+            message="No row has its own target, so that there is nothing to learn: the loss stays at what a constant answer has.",
+            evidence={
+                "loss, mean of the last steps": found[0],
+                what: found[1],
+                "steps looked at": f"{len(known):,}, in each of them the numbers differ",
+            },
+            where=place_of_batch(evidence, known[0]),
+            step=known[0].step,
+            fix="take both with the same row numbers",
         )
 
     def _says_nothing(self, evidence: Evidence, one: Values) -> Finding | None:
@@ -283,6 +307,21 @@ def _probes(signal: Values) -> dict[str, float]:
 
 def _best(signal: Values) -> float:
     return max(_probes(signal).values())
+
+
+def _stays_at(evidence: Evidence, constant: float | None) -> tuple[float, float] | None:
+    """The mean of the last losses and that of the best constant answer, where the loss ends there."""
+    losses = [loss for loss in evidence.steps.loss if math.isfinite(loss)]
+    if not constant or len(losses) < _ENOUGH:
+        return None
+    last = losses[-max(5, len(losses) // 10) :]
+    end = sum(last) / len(last)
+    error = math.sqrt(sum((loss - end) ** 2 for loss in last) / (len(last) - 1) / len(last))
+    return (end, constant) if error <= _SURE * constant and _STAYS * constant <= end <= 1.5 * constant else None
+
+
+def _first(numbers: Sequence[int]) -> str:
+    return ", ".join(f"{each:,}" for each in numbers[:3]) + " …"
 
 
 def _is_examined(evidence: Evidence, one: Values) -> bool:

@@ -40,6 +40,7 @@ from descend.watch.variables import variables_of
 
 _ROWS = 64  # of a step that are kept
 _MOST_SETS = 24
+_FIRST = 5  # row numbers that are shown
 _SHARE = 0.02  # of the time so far that looking at whole sets may take before the end
 _ALWAYS = 0.004  # seconds of it that are always there
 _TENSORS = 200  # of a frame that are looked at
@@ -122,6 +123,7 @@ class Data(Collector):
         values |= {"x": variable(x, frame), "y": "" if y is None else variable(y, frame)}
         self._names |= {values["x"], values["y"]} - {""}
         values |= {"how": "", "start": 0, "stop": 0, "of": 0} if origin is None else _position(origin)
+        values["paired"] = None if origin is None or y is None else _are_paired(origin, self._origins.of(y))
         values["labels"] = None if y is None else _labels(y)
         values["not_finite"] = [_not_finite(x if entered is None else entered), 0 if y is None else _not_finite(y)]
         self.tell.fact(step, "given", values, self.tell.place(frame))
@@ -310,6 +312,17 @@ class Data(Collector):
 
 def _position(origin: Origin) -> dict[str, Any]:
     return {"how": origin.how, "start": origin.start, "stop": origin.stop, "of": origin.rows}
+
+
+def _are_paired(rows: Origin, targets: Origin | None) -> list[list[int]] | None:
+    """Of rows and targets that were chosen by number, out of as many: the first numbers of each where they differ, [] where not."""
+    if targets is None or rows.rows != targets.rows or rows.numbers is None or targets.numbers is None:
+        return None
+    if len(rows.numbers) != len(targets.numbers):
+        return None
+    if torch.equal(rows.numbers, targets.numbers):
+        return []
+    return [rows.numbers[:_FIRST].tolist(), targets.numbers[:_FIRST].tolist()]
 
 
 def _labels(y: Tensor) -> list[list[int]] | None:
