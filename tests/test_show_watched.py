@@ -7,6 +7,7 @@ from rich.console import Console
 from descend.show.watched import watched_summary
 from descend.show.watched_lines import next_commands
 from descend.show.watched_sentence import watched_sentence
+from descend.watching import show_report
 
 Report = dict[str, Any]
 SCRIPT = "/home/u/train.py"
@@ -422,6 +423,28 @@ def test_a_loss_that_breaks(not_finite: Report, words: str) -> None:
     report = digits(steps=388, status="diverged", printed_loss=None, loss=loss(2.3, None, not_finite=not_finite))
     assert said(report) == words
     assert printed(report)
+
+
+def test_a_loss_that_was_0_before_it_broke() -> None:
+    bad = {"step": 18, "value": "inf", "count": 10, "before": 0.0}
+    report = digits(steps=30, status="diverged", printed_loss=None, loss=loss(0.0, None, not_finite=bad))
+    assert said(report) == (
+        "The training diverged: its loss hardly moved from 0.0000 to 0.0000 and was infinite at step 18;"
+        " 10 of 30 losses are no finite number."
+    )
+
+
+def test_a_fault_of_the_summarys_own_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_report: Report, _console: Console) -> None:
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr("descend.show.watched.watched_summary", fails)
+    written = io.StringIO()
+    show_report(digits(path="/home/u/runs/train-1"), Console(file=written))
+    assert written.getvalue() == (
+        "descend: the summary could not be shown: ZeroDivisionError: float division by zero. This is a fault in descend: "
+        "please report it with this line. The record is whole: /home/u/runs/train-1\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -293,9 +293,18 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
     from descend.show.crash import crash_panel
     from descend.show.watched import watched_summary
 
-    if report.get("crash"):
-        crash_panel(report["crash"], console)
-    watched_summary(report, console)
+    try:
+        if report.get("crash"):
+            crash_panel(report["crash"], console)
+        watched_summary(report, console)
+    except (OSError, ValueError):  # standard error is closed, or its disk is full
+        raise
+    except Exception as error:  # noqa: BLE001 - the program has run, and its record is whole
+        where = report.get("path") or "none was kept"
+        console.file.write(
+            f"descend: the summary could not be shown: {type(error).__name__}: {error}. This is a fault in descend: please report it with "
+            f"this line. The record is whole: {where}\n"
+        )
 
 
 @dataclass(frozen=True, slots=True)

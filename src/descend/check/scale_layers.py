@@ -60,7 +60,13 @@ class PoorStart(Rule):
 
     def _alike(self, evidence: Evidence) -> Iterator[Finding]:
         rows = [row for row in evidence.facts("alike") if row.values["still"] and row.values["steps"] >= _LOOKS]
-        rows = [row for row in rows if row.values["name"]]
+        held = {name for row in evidence.facts("optimizer") for name in row.values.get("parameters") or ()}
+        # What nobody updates is no layer, as where an inner loop begins anew each time.
+        rows = [
+            row
+            for row in rows
+            if row.values["name"] and (row.values["moved"] or not held or row.values["name"] in held)
+        ]
         if not rows:
             return
         first = rows[0].values

@@ -72,8 +72,9 @@ def _loss(report: Report) -> str:
 
 
 def direction(first: float, last: float) -> str:
-    """What a loss did between two values that differ: fell, rose, or hardly moved."""
-    change = (last - first) / max(abs(first), abs(last))
+    """What a loss did between two values: fell, rose, or hardly moved."""
+    size = max(abs(first), abs(last))
+    change = (last - first) / size if size else 0.0
     if abs(change) < _CLEAR_CHANGE:
         return HARDLY
     return ROSE if change > 0 else FELL
