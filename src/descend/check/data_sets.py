@@ -70,9 +70,10 @@ class SharedRows(Rule):
         if shared["equal"] < shared["compared"]:
             return None  # alike in what rows are known again by, and not in the rest
         name = name_of(evidence, other)
+        claimed = _claims_to_examine(evidence, other, name)
+        if same >= _ALL * count and not claimed:
+            return None  # how it does on training rows, as nothing says that they are others
         whole = same >= _ALL * count and count >= _ALL * shared["of"]
-        if whole and not _claims_to_examine(evidence, other, name):
-            return None
         unsure = shared["kinds"] or not shared["compared"] or (other["role"] == "beside" and whole)
         level: Level = "likely" if unsure else "bug"
         if shared["kinds"] and same < 0.5 * count and shared["again"] > 0.01 * shared["of"]:

@@ -1,7 +1,7 @@
 """Forward passes that no backward follows: evaluations."""
 
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -29,6 +29,7 @@ class Pass:
         "closely",
         "ended",
         "feeds",
+        "first",
         "gradients",
         "identity",
         "inputs",
@@ -58,6 +59,17 @@ class Pass:
         self.closely = True  # its batch is fingerprinted, should it be an evaluation's
         self.made: list[Memory] = []  # the memory of what it returned
         self.feeds: list[Pass] = []  # later ones that were given that memory
+        self.first: weakref.ref[Tensor] | None = None  # of the tensors that it was given
+
+    def is_beside(self, others: Iterable["Pass"]) -> bool:
+        """Whether another module, and not this one, is trained with the very same tensor, as a student is beside its teacher."""
+        first = self.first() if self.first is not None else None
+        trained = [each for each in others if each.gradients]
+        return (
+            first is not None
+            and all(each.identity != self.identity for each in trained)
+            and any(each.first is not None and each.first() is first for each in trained)
+        )
 
 
 @dataclass(slots=True)
@@ -124,11 +136,13 @@ class Passes:
 
     def begins(self, one: Pass, inputs: Any) -> None:
         """A pass is about to begin: those that made what it is given feed it."""
+        given = inputs[0] if isinstance(inputs, tuple) and inputs else None
+        one.first = weakref.ref(given) if isinstance(given, Tensor) else None
         sources = [each for each in self.waiting[:_FOLLOWED] if each.made]
         if sources:
-            given = {each.cdata for each in memory_of(inputs)}
+            lies_in = {each.cdata for each in memory_of(inputs)}
             for each in sources:
-                if any(each.cdata in given for each in each.made):
+                if any(memory.cdata in lies_in for memory in each.made):
                     each.feeds.append(one)
 
     def ends(self, one: Pass, output: Any) -> None:
@@ -157,7 +171,7 @@ class Passes:
                 known = reached is None or not one.parameters or not one.parameters.isdisjoint(reached)
             else:
                 known = one.identity not in self._trained or one.place in self._within_steps
-            known = known or not own_ones.isdisjoint(one.feeds)
+            known = known or not own_ones.isdisjoint(one.feeds) or (not one.gradients and one.is_beside(own_ones))
             (own if known else examined).append(one)
             if known:
                 own_ones.add(one)

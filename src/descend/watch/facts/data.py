@@ -236,6 +236,8 @@ class Data(Collector):
         last, last_source = self._previous
         self._previous = (weakref.ref(x), weakref.ref(source) if source is not None else None)
         known = next((each for each in self._sets if each.is_of(x)), None)
+        if known is not None and known.role == "evaluation" and source is not None:
+            known.role, known = "", None  # the model was given this step's batch before: no rows of their own
         if known is None and last is not None and last() is x:
             known = self._set_of_tensor(x, "training")
         if known is not None:
