@@ -276,7 +276,8 @@ def two_optimizers():
     for _ in range(40):
         fake = generator(torch.randn(16, 2))
         for_critic.zero_grad()
-        critic_loss = F.softplus(-critic(real)).mean() + F.softplus(critic(fake.detach())).mean()
+        both = critic(torch.cat([real, fake.detach()]))
+        critic_loss = F.softplus(-both[:16]).mean() + F.softplus(both[16:]).mean()
         critic_loss.backward()
         for_critic.step()
         for_generator.zero_grad()

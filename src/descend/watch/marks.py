@@ -145,6 +145,8 @@ class Marks(TorchFunctionMode):
         ended = _clock()
         steps = self.steps
         gradient = has_graph(result)
+        if not gradient and steps.waiting:
+            steps.passes.joined([args, kwargs], result)
         if gradient or not steps.pending:  # after a backward pass, what builds no graph may prepare its update
             if gradient and steps.started is None:
                 steps.started = started

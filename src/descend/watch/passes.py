@@ -145,6 +145,15 @@ class Passes:
                 if any(memory.cdata in lies_in for memory in each.made):
                     each.feeds.append(one)
 
+    def joined(self, given: Any, made: Any) -> None:
+        """Between two passes something was made of ``given``: real and generated rows were put together, say."""
+        sources = [each for each in self.waiting[:_FOLLOWED] if each.made]
+        if sources:
+            lies_in = {each.cdata for each in memory_of(given)}
+            for each in sources:
+                if any(memory.cdata in lies_in for memory in each.made):
+                    each.made += memory_of(made)
+
     def ends(self, one: Pass, output: Any) -> None:
         """It has ended and waits for what follows."""
         if len(self.waiting) < _FOLLOWED:
