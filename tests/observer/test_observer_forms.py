@@ -99,6 +99,30 @@ def test_an_update_that_builds_a_graph_is_no_forward_pass(watch):
         assert places["update"] == seen.line("w = (w - 0.1"), "and not the line that looks at gradients"
 
 
+def rebound_under_a_mode_of_its_own():
+    x, y = rows()
+    seen = []
+
+    class Counting(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(getattr(func, "__name__", str(func)))
+            return func(*args, **(kwargs or {}))
+
+    w, losses = torch.randn(3, 1, requires_grad=True), []
+    with Counting():
+        for _ in range(30):
+            loss = ((x @ w - y) ** 2).mean()
+            loss.backward()
+            w = (w - 0.1 * w.grad).detach().requires_grad_()
+            losses.append(loss.item())
+    return {"losses": losses, "w": w, "seen": [len(seen)], "names": sorted(set(seen))}
+
+
+def test_a_mode_of_the_users_sees_nothing_of_ours(watch):
+    seen = watch(rebound_under_a_mode_of_its_own)
+    assert seen.losses == seen.result["losses"]
+
+
 class Line(nn.Module):
     def __init__(self):
         super().__init__()

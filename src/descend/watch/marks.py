@@ -182,6 +182,7 @@ class Marks(TorchFunctionMode):
             steps.observer.safely(lambda: self._note_update(phase, started))
         return result
 
+    @hidden
     def _uses_gradients(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Whether an operation is given gradients of this step, or what was computed from them: it prepares an update.
 
